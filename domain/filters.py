@@ -1,0 +1,178 @@
+"""What a user asks for: one frozen, hashable value, one codec to and from the query string."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import parse_qsl, quote
+
+Compare = Literal["previous", "year", "none"]
+Basis = Literal["assessed", "all"]
+
+COMPARE_LABELS: dict[Compare, str] = {"previous": "环比", "year": "同比", "none": "不比较"}
+BASIS_LABELS: dict[Basis, str] = {"assessed": "考核口径", "all": "全口径"}
+DIMENSION_LABELS: dict[str, str] = {
+    "district": "区",
+    "subdistrict": "街道乡镇",
+    "topic": "每月一题",
+    "category": "诉求分类",
+    "channel": "渠道",
+    "unit": "承办单位",
+}
+DIMENSIONS = tuple(DIMENSION_LABELS)
+# More values than anyone picks by hand; a bound on what a pasted URL can ask for.
+MOST_VALUES = 60
+LONGEST_SEARCH = 4_000
+_CODE = re.compile(r"[^\x00-\x1f\x7f,;&=#<>\"'\\]{1,60}")
+_VERSION = re.compile(r"[a-z0-9-]{1,40}\.\d{1,9}")
+_PERIOD = re.compile(r"[A-Za-z0-9.-]{4,40}")
+_SEPARATOR = ","
+
+
+@dataclass(frozen=True)
+class Filters:
+    """One question to the data. Empty tuples and empty texts mean "all" and "the default".
+
+    ``period`` is a key of ``domain.periods.parse_period``; ``indicator`` a key of
+    ``domain.metrics.METRICS``; ``version`` pins a data version (``demo.3``).
+    """
+
+    period: str = ""
+    compare: Compare = "previous"
+    basis: Basis = "assessed"
+    district: tuple[str, ...] = ()
+    subdistrict: tuple[str, ...] = ()
+    topic: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
+    channel: tuple[str, ...] = ()
+    unit: tuple[str, ...] = ()
+    indicator: str = "resolution"
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        # Two ways of asking the same thing are one value, one cache entry, one link.
+        for name in DIMENSIONS:
+            object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
+
+    def narrowed(self, **changes: str | tuple[str, ...]) -> Filters:
+        """Return the same question with some fields replaced."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A query string as read: the filters, and in Chinese what could not be used."""
+
+    filters: Filters
+    problems: tuple[str, ...] = field(default=())
+
+
+def to_search(filters: Filters) -> str:
+    """Return the canonical query string of filters, with ``?``, without defaults; "" for none."""
+    parts = []
+    for item in dataclasses.fields(Filters):
+        value = getattr(filters, item.name)
+        if value == item.default:
+            continue
+        text = _SEPARATOR.join(value) if isinstance(value, tuple) else value
+        parts.append(f"{item.name}={quote(text, safe=_SEPARATOR)}")
+    return "?" + "&".join(parts) if parts else ""
+
+
+def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
+    """Return the filters a query string asks for; never raises.
+
+    Whatever cannot be used keeps its default and is named in ``problems``. Unknown keys too:
+    a misspelt filter that is dropped in silence shows the wrong figures.
+
+    Args:
+        search: the query string with or without ``?``; None counts as empty.
+        indicators: the allowed values of ``indicator``.
+    """
+    text = (search or "").removeprefix("?")
+    if len(text) > LONGEST_SEARCH:
+        return Parsed(Filters(), ("链接过长,筛选条件未采用",))
+    values: dict[str, str | tuple[str, ...]] = {}
+    problems: list[str] = []
+    known = {item.name for item in dataclasses.fields(Filters)}
+    checks: dict[str, Callable[[str], bool]] = {
+        "period": lambda value: bool(_PERIOD.fullmatch(value)),
+        "compare": COMPARE_LABELS.__contains__,
+        "basis": BASIS_LABELS.__contains__,
+        "indicator": indicators.__contains__,
+        "version": lambda value: bool(_VERSION.fullmatch(value)),
+    }
+    for key, value in parse_qsl(text, keep_blank_values=False, max_num_fields=None):
+        shown = f"{_printable(key)}={_printable(value)}"
+        if key not in known:
+            problems.append(f"不认识的筛选条件“{shown}”")
+        elif key in values:
+            problems.append(f"重复的筛选条件“{shown}”")
+        elif key in DIMENSIONS:
+            codes = tuple(code for code in value.split(_SEPARATOR) if code)
+            if len(codes) > MOST_VALUES or not all(_CODE.fullmatch(code) for code in codes):
+                problems.append(f"筛选条件“{shown}”无法识别")
+            else:
+                values[key] = codes
+        elif checks[key](value):
+            values[key] = value
+        else:
+            problems.append(f"筛选条件“{shown}”无法识别")
+    return Parsed(Filters(**values), tuple(problems))  # type: ignore[arg-type]
+
+
+def _printable(text: str) -> str:
+    kept = "".join(letter for letter in text if letter.isprintable())
+    return kept if len(kept) <= 30 else kept[:30] + "…"
+
+
+def known_codes(
+    filters: Filters, codes: Mapping[str, frozenset[str]]
+) -> tuple[Filters, tuple[str, ...]]:
+    """Return the filters without codes that the data does not have, and what was left out.
+
+    Args:
+        filters: as parsed.
+        codes: dimension → the codes of the data version.
+    """
+    changes: dict[str, tuple[str, ...]] = {}
+    problems = []
+    for name in DIMENSIONS:
+        unknown = [code for code in getattr(filters, name) if code not in codes[name]]
+        if unknown:
+            changes[name] = tuple(code for code in getattr(filters, name) if code in codes[name])
+            listed = "、".join(_printable(code) for code in unknown[:3])
+            problems.append(f"本数据版本没有{DIMENSION_LABELS[name]}“{listed}”")
+    return (dataclasses.replace(filters, **changes) if changes else filters), tuple(problems)
+
+
+def in_words(
+    filters: Filters, period_label: str, names: Mapping[str, Mapping[str, str]], city: str
+) -> str:
+    """Return the question as a person would say it: period · place · other filters · 口径.
+
+    Args:
+        filters: what is asked.
+        period_label: the period in words.
+        names: dimension → code → name.
+        city: what the whole is called when no place is chosen.
+    """
+    places = [
+        names[name].get(code, code)
+        for name in ("district", "subdistrict")
+        for code in getattr(filters, name)
+    ]
+    words = [period_label, _listed(places) or city]
+    for name in ("topic", "category", "channel", "unit"):
+        chosen = [names[name].get(code, code) for code in getattr(filters, name)]
+        if chosen:
+            words.append(f"{DIMENSION_LABELS[name]}:{_listed(chosen)}")
+    words.append(BASIS_LABELS[filters.basis])
+    return " · ".join(words)
+
+
+def _listed(names: list[str]) -> str:
+    return "、".join(names) if len(names) <= 3 else f"{'、'.join(names[:3])}等{len(names)}项"

@@ -1,0 +1,372 @@
+"""The registry of indicators (口径): the only place where a rate is computed.
+
+An indicator turns a frame of counts (columns ``domain.outcomes.COUNT_COLUMNS``, one row per
+group) into estimates: value, n, 95 % interval. Values are fractions 0–1 (综合成绩: 0–100);
+0/0 is NaN. Group rates are Σ numerator / Σ denominator: sum the counts, then call ``estimate``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from domain.outcomes import COUNT_COLUMNS
+from domain.rules import Rules
+
+Z = float(stats.norm.ppf(0.975))
+Better = Literal["higher", "lower", "neutral"]
+MetricKind = Literal["count", "rate", "score", "ratio"]
+
+Counts = pd.DataFrame
+# The columns of a frame of counts as float64 arrays.
+_Columns = Mapping[str, np.ndarray]
+# Numerator and denominator of a rate; the numerator may carry fractional credit.
+_Sums = Callable[[_Columns, Rules], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One indicator: how it is computed and every word the screen needs to define it."""
+
+    key: str
+    name: str
+    kind: MetricKind
+    unit: str
+    better: Better
+    numerator: str
+    denominator: str
+    n_words: str
+    note: str
+    sums: _Sums
+    # Σ of squared per-case scores, for scores that are not yes/no; None: Wilson applies.
+    squares: Callable[[_Columns, Rules], np.ndarray] | None = None
+    # Which cases must be mature before the value may be compared.
+    needs_maturity: bool = True
+    # The axis of charts: fixed from week to week.
+    axis: tuple[float, float] = (0.0, 1.0)
+
+
+def _weights(rules: Rules) -> tuple[float, float, float, float, float]:
+    """Return the score of a case for: contacted, resolved, partly, satisfied, basically."""
+    return (
+        rules.weight_response,
+        rules.weight_resolution,
+        rules.weight_resolution * rules.partly_resolved_credit,
+        rules.weight_satisfaction,
+        rules.weight_satisfaction * rules.basic_satisfied_credit,
+    )
+
+
+def _composite_sums(counts: _Columns, rules: Rules) -> tuple[np.ndarray, np.ndarray]:
+    contacted, resolved, partly, satisfied, basically = _weights(rules)
+    score = (
+        contacted * counts["contacted"]
+        + resolved * counts["resolved"]
+        + partly * counts["partly_resolved"]
+        + satisfied * counts["satisfied"]
+        + basically * counts["basically_satisfied"]
+    )
+    return 100 * score, counts["revisits"]
+
+
+def _composite_squares(counts: _Columns, rules: Rules) -> np.ndarray:
+    """Return Σ score², exact: resolved and partly, satisfied and basically exclude each other."""
+    contacted, resolved, partly, satisfied, basically = _weights(rules)
+    squares = (
+        contacted**2 * counts["contacted"]
+        + resolved**2 * counts["resolved"]
+        + partly**2 * counts["partly_resolved"]
+        + satisfied**2 * counts["satisfied"]
+        + basically**2 * counts["basically_satisfied"]
+        + 2 * contacted * resolved * counts["contacted_resolved"]
+        + 2 * contacted * partly * counts["contacted_partly_resolved"]
+        + 2 * contacted * satisfied * counts["contacted_satisfied"]
+        + 2 * contacted * basically * counts["contacted_basically_satisfied"]
+        + 2 * resolved * satisfied * counts["resolved_satisfied"]
+        + 2 * resolved * basically * counts["resolved_basically_satisfied"]
+        + 2 * partly * satisfied * counts["partly_resolved_satisfied"]
+        + 2 * partly * basically * counts["partly_resolved_basically_satisfied"]
+    )
+    return 100**2 * squares
+
+
+_METRICS = (
+    Metric(
+        "volume", "诉求量", "count", "件", "neutral",
+        "创建于本期的诉求工单", "—", "受理",
+        "咨询当场答复的不计;按创建时间归期",
+        lambda counts, rules: (counts["cases"], np.ones_like(counts["cases"])),
+        needs_maturity=False,
+    ),
+    Metric(
+        "response", "响应率", "rate", "%", "higher",
+        "联系 = 是", "有效回访", "有效回访",
+        "回访未接通、拒答、尚未回访的不进分母",
+        lambda counts, rules: (counts["contacted"], counts["revisits"]),
+        axis=(0.9, 1.0),
+    ),
+    Metric(
+        "resolution", "解决率", "rate", "%", "higher",
+        "解决 = 是(部分解决按规则折算)", "有效回访", "有效回访",
+        "回访未接通、拒答、尚未回访的不进分母",
+        lambda counts, rules: (
+            counts["resolved"] + rules.partly_resolved_credit * counts["partly_resolved"],
+            counts["revisits"],
+        ),
+        squares=lambda counts, rules: (
+            counts["resolved"] + rules.partly_resolved_credit**2 * counts["partly_resolved"]
+        ),
+        axis=(0.6, 1.0),
+    ),
+    Metric(
+        "satisfaction", "满意率", "rate", "%", "higher",
+        "满意 + 折算 × 基本满意", "有效回访", "有效回访",
+        "与解决是两个问题,满意率高于解决率属正常",
+        lambda counts, rules: (
+            counts["satisfied"] + rules.basic_satisfied_credit * counts["basically_satisfied"],
+            counts["revisits"],
+        ),
+        squares=lambda counts, rules: (
+            counts["satisfied"] + rules.basic_satisfied_credit**2 * counts["basically_satisfied"]
+        ),
+        axis=(0.6, 1.0),
+    ),
+    Metric(
+        "composite", "综合成绩", "score", "分", "higher",
+        "100 ×(权重 × 三率)之和", "有效回访", "有效回访",
+        "三率同一分母,综合成绩即每件得分的平均,误差由应答组合精确算出",
+        _composite_sums,
+        squares=_composite_squares,
+        axis=(60.0, 100.0),
+    ),
+    Metric(
+        "on_time", "按时办结率", "rate", "%", "higher",
+        "在办理期限内办结", "已办结(知道是否按时)+ 逾期未办", "到期应办",
+        "逾期未办的进分母,挂账期内的不算逾期",
+        lambda counts, rules: (
+            counts["on_time"],
+            counts["on_time"] + counts["late"] + counts["overdue"],
+        ),
+        needs_maturity=False,
+        axis=(0.6, 1.0),
+    ),
+    Metric(
+        "revisit_rate", "有效回访率", "rate", "%", "neutral",
+        "有效回访", "受理的诉求", "受理",
+        "分母收缩会抬高三率,故单列监测",
+        lambda counts, rules: (counts["revisits"], counts["cases"]),
+    ),
+    Metric(
+        "overdue_rate", "逾期未办率", "rate", "%", "lower",
+        "截至数据截止日已过期限、仍未办结", "受理的诉求", "受理",
+        "挂账期内的不算逾期",
+        lambda counts, rules: (counts["overdue"], counts["cases"]),
+        needs_maturity=False,
+    ),
+)  # fmt: skip
+METRICS: dict[str, Metric] = {metric.key: metric for metric in _METRICS}
+# What a user may choose for maps, tables and lists.
+INDICATORS = ("resolution", "satisfaction", "response", "composite", "on_time", "volume")
+HEADLINE = ("volume", "response", "resolution", "satisfaction", "on_time")
+
+
+def estimate(counts: Counts, metric: Metric, rules: Rules) -> pd.DataFrame:
+    """Return one estimate per row of counts, same index.
+
+    Columns, all float64: ``value`` (fraction; 综合成绩 0–100; a count as it is), ``n`` (the
+    denominator; of a count the count), ``low`` and ``high`` (95 % interval; equal to the value
+    for a count). A row with n = 0 has NaN but for n. Wilson for yes/no answers, the interval of
+    the mean of per-case scores for fractional credit.
+    """
+    columns = {name: counts[name].to_numpy(dtype="float64") for name in COUNT_COLUMNS}
+    numerator, denominator = metric.sums(columns, rules)
+    if metric.kind == "count":
+        return pd.DataFrame(
+            dict.fromkeys(("value", "n", "low", "high"), numerator), index=counts.index
+        )
+    n = np.where(denominator > 0, denominator, np.nan)
+    value = numerator / n
+    scale = 100.0 if metric.kind == "score" else 1.0
+    share = value / scale
+    centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n) * scale
+    half = Z / (1 + Z**2 / n) * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) * scale
+    squares = metric.squares(columns, rules) if metric.squares else None
+    if squares is not None and not (metric.kind == "rate" and np.allclose(squares, numerator)):
+        # Per-case scores that are not all 0 or 1: the mean's own error, exact. A group in which
+        # every case scored the same keeps Wilson's interval: zero width would claim certainty.
+        variance = np.maximum(squares / n - value**2, 0)
+        spread = variance > 1e-12 * scale**2
+        centre = np.where(spread, value, centre)
+        half = np.where(spread, Z * np.sqrt(variance / n), half)
+    return pd.DataFrame(
+        {
+            "value": value,
+            "n": denominator,
+            "low": np.maximum(centre - half, 0),
+            "high": np.minimum(centre + half, scale),
+        },
+        index=counts.index,
+    )
+
+
+def total(counts: Counts) -> Counts:
+    """Return a one-row frame of the summed counts; zeros for no rows."""
+    return counts[list(COUNT_COLUMNS)].sum().to_frame().T
+
+
+def mature_share(counts: Counts) -> pd.Series:
+    """Return the share of mature cases per row; NaN where there are no cases."""
+    return counts["mature"] / counts["cases"].where(counts["cases"] > 0)
+
+
+Direction = Literal["up", "down", "flat", "withheld"]
+DIRECTION_WORDS: dict[Direction, str] = {
+    "up": "上升",
+    "down": "下降",
+    "flat": "持平",
+    "withheld": "不作比较",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change from one window to another.
+
+    ``amount``: of a rate in percentage points (0.7 = 0.7 个百分点), of 综合成绩 in points, of a
+    count in percent of the daily average; NaN when there is nothing to compare. ``direction`` is
+    "flat" when the difference is within the noise, "withheld" with a ``reason`` when no
+    comparison is fair. ``z``: the difference in standard errors.
+    """
+
+    amount: float
+    direction: Direction
+    reason: str = ""
+    z: float = float("nan")
+
+
+def change(
+    metric: Metric,
+    now: Counts,
+    before: Counts,
+    rules: Rules,
+    days: tuple[int, int] = (1, 1),
+) -> list[Change]:
+    """Return the change of an indicator per row, from ``before`` to ``now`` (same length).
+
+    Args:
+        metric: the indicator.
+        now: counts of the period.
+        before: counts of what it is compared with.
+        rules: minimum sample, maturity and dispersion.
+        days: days of the two windows; counts are compared by daily average.
+    """
+    new, old = estimate(now, metric, rules), estimate(before, metric, rules)
+    if metric.kind == "count":
+        return [
+            _count_change(count, base, rules, days)
+            for count, base in zip(new["n"], old["n"], strict=True)
+        ]
+    amounts = (new["value"].to_numpy() - old["value"].to_numpy()) * (
+        1.0 if metric.kind == "score" else 100.0
+    )
+    z_values = _difference_z(new, old)
+    shares = mature_share(now).to_numpy()
+    changes = []
+    for row, (n, base) in enumerate(zip(new["n"], old["n"], strict=True)):
+        reason = ""
+        if not n or not base:
+            reason = f"{'对比期' if n else '本期'}无{metric.n_words}"
+        elif min(n, base) < rules.minimum_revisits:
+            reason = f"样本不足{rules.minimum_revisits}件"
+        elif metric.needs_maturity and shares[row] < rules.mature_share:
+            reason = "本期诉求尚未成熟"
+        if reason:
+            changes.append(Change(float("nan"), "withheld", reason))
+        else:
+            z = float(z_values[row])
+            changes.append(Change(float(amounts[row]), _direction(z), z=z))
+    return changes
+
+
+def _direction(z: float) -> Direction:
+    if abs(z) < Z:
+        return "flat"
+    return "up" if z > 0 else "down"
+
+
+def _difference_z(new: pd.DataFrame, old: pd.DataFrame) -> np.ndarray:
+    """Return the difference of estimates in standard errors, row by row; 0 where undefined.
+
+    The error of the difference comes from the two intervals (Newcombe's method), which need not
+    be symmetric: the halves that face each other count.
+    """
+    value, base = new["value"].to_numpy(), old["value"].to_numpy()
+    rise = np.hypot(value - new["low"].to_numpy(), old["high"].to_numpy() - base)
+    fall = np.hypot(new["high"].to_numpy() - value, base - old["low"].to_numpy())
+    difference = value - base
+    half = np.where(difference >= 0, rise, fall)
+    return np.nan_to_num(np.divide(difference, half, where=half > 0, out=np.zeros_like(half)) * Z)
+
+
+def _count_change(now: float, before: float, rules: Rules, days: tuple[int, int]) -> Change:
+    if before <= 0 or min(days) <= 0:
+        return Change(float("nan"), "withheld", "对比期无数据")
+    ratio = (now / days[0]) / (before / days[1])
+    # Quasi-Poisson error of the log ratio; complaints come in waves, not one by one.
+    error = np.sqrt(rules.volume_dispersion * (1 / max(now, 1) + 1 / before))
+    z = float(np.log(max(ratio, 1e-9)) / error)
+    return Change(float((ratio - 1) * 100), _direction(z), z=z)
+
+
+Standing = Literal["above", "level", "below", "insufficient", "neutral"]
+STANDING_WORDS: dict[Standing, str] = {
+    "above": "明显高于",
+    "level": "持平",
+    "below": "明显低于",
+    "insufficient": "样本不足",
+    "neutral": "—",
+}
+
+
+def standings(counts: Counts, metric: Metric, rules: Rules) -> list[Standing]:
+    """Return per row how it stands against the rest of the rows together, by interval.
+
+    Against the rest, not the whole: a large district is part of the whole it is compared with.
+    """
+    if metric.kind == "count":
+        return ["neutral"] * len(counts)
+    columns = list(COUNT_COLUMNS)
+    own = estimate(counts, metric, rules)
+    rest = estimate(counts[columns].sum() - counts[columns], metric, rules)
+    z_values = _difference_z(own, rest)
+    result: list[Standing] = []
+    for n, rest_n, z in zip(own["n"], rest["n"], z_values, strict=True):
+        if n < rules.minimum_revisits:
+            result.append("insufficient")
+        elif not rest_n or abs(z) < Z:
+            result.append("level")
+        else:
+            result.append("above" if z > 0 else "below")
+    return result
+
+
+def broken_identities(counts: Mapping[str, int]) -> list[str]:
+    """Return which identities a summed row of counts breaks, in Chinese; empty when sound."""
+    broken = []
+    open_cases = counts["cases"] - counts["closed"]
+    if open_cases < 0:
+        broken.append("办结多于受理")
+    if counts["overdue"] > open_cases:
+        broken.append("逾期未办多于在办")
+    if counts["on_time"] + counts["late"] > counts["closed"]:
+        broken.append("按时与超时办结之和多于办结")
+    if counts["resolved"] + counts["partly_resolved"] > counts["revisits"]:
+        broken.append("解决多于有效回访")
+    if counts["satisfied"] + counts["basically_satisfied"] > counts["revisits"]:
+        broken.append("满意多于有效回访")
+    return broken

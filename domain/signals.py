@@ -1,0 +1,251 @@
+"""Exceptions: what a leader must hear first, each by a rule that can be looked up.
+
+A check is one question about one place; it either fires or counts as normal. Checks of one kind
+are made for every place at once, so a share of them would fire by chance: their p-values pass
+through the false discovery rate of the rule set (Benjamini–Hochberg).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from domain.metrics import METRICS, change, estimate
+from domain.rules import Rules
+
+SignalKind = Literal["rate_fall", "overdue", "shrinking", "excluding", "stale", "gap", "unplaced"]
+WATCHED_RATES = ("resolution", "satisfaction", "response")
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One exception.
+
+    ``code`` and ``place`` name the district or street ("" for the whole). ``metric`` is a key of
+    METRICS or "". ``value`` is a fraction, ``amount`` a change in percentage points, ``count`` a
+    number of cases or days, ``weight`` orders signals of one tone.
+    """
+
+    kind: SignalKind
+    tone: Literal["alert", "watch"]
+    code: str = ""
+    place: str = ""
+    metric: str = ""
+    value: float = float("nan")
+    amount: float = float("nan")
+    count: int = 0
+    n: int = 0
+    weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The exceptions found, most important first, and how many checks were made."""
+
+    signals: tuple[Signal, ...]
+    checks: int
+
+    @property
+    def normal(self) -> int:
+        """Number of checks that found nothing."""
+        return self.checks - len(self.signals)
+
+
+def together(*results: Checked) -> Checked:
+    """Return several results as one, alerts first, then by weight."""
+    signals = [signal for result in results for signal in result.signals]
+    signals.sort(key=lambda signal: (signal.tone != "alert", -signal.weight))
+    return Checked(tuple(signals), sum(result.checks for result in results))
+
+
+def _discovered(p_values: np.ndarray, rules: Rules) -> np.ndarray:
+    if not len(p_values):
+        return np.zeros(0, dtype=bool)
+    adjusted = stats.false_discovery_control(p_values, method="bh")
+    return np.asarray(adjusted <= rules.false_discovery_rate)
+
+
+def falling_rates(
+    groups: pd.DataFrame,
+    now: pd.DataFrame,
+    before: pd.DataFrame,
+    rules: Rules,
+    days: tuple[int, int],
+) -> Checked:
+    """Return places where one of the three rates fell beyond noise; one signal per place.
+
+    ``groups`` has ``code`` and ``name``; the counts have the same order. A comparison that is
+    withheld (small sample, not mature) is not a check.
+    """
+    found: list[Signal] = []
+    made = 0
+    for key in WATCHED_RATES:
+        metric = METRICS[key]
+        changes = change(metric, now, before, rules, days)
+        estimates = estimate(now, metric, rules)
+        fair = [place for place, each in enumerate(changes) if each.direction != "withheld"]
+        made += len(fair)
+        z_values = np.array([changes[place].z for place in fair], dtype=float)
+        fired = _discovered(stats.norm.cdf(z_values), rules)
+        for place, hit in zip(fair, fired, strict=True):
+            each = changes[place]
+            if hit and each.amount <= -rules.smallest_rate_drop:
+                found.append(
+                    Signal(
+                        "rate_fall",
+                        "alert",
+                        groups["code"].iloc[place],
+                        groups["name"].iloc[place],
+                        key,
+                        float(estimates["value"].iloc[place]),
+                        each.amount,
+                        n=int(estimates["n"].iloc[place]),
+                        weight=-each.amount,
+                    )
+                )
+    worst: dict[str, Signal] = {}
+    for signal in found:
+        if signal.code not in worst or signal.weight > worst[signal.code].weight:
+            worst[signal.code] = signal
+    # Places, not rates, are what is exceptional: the other rates of a place are not "normal".
+    return Checked(tuple(worst.values()), made - (len(found) - len(worst)))
+
+
+def overdue_stock(groups: pd.DataFrame, now: pd.DataFrame, rules: Rules) -> Checked:
+    """Return places whose share of overdue cases is beyond noise above the rest together."""
+    enough = now["cases"] > 0
+    whole_cases, whole_overdue = float(now["cases"].sum()), float(now["overdue"].sum())
+    places = np.flatnonzero(enough.to_numpy())
+    z_values = []
+    for place in places:
+        cases, overdue = float(now["cases"].iloc[place]), float(now["overdue"].iloc[place])
+        rest = whole_cases - cases
+        base = (whole_overdue - overdue) / rest if rest > 0 else overdue / cases
+        pooled = whole_overdue / whole_cases
+        error = np.sqrt(pooled * (1 - pooled) * (1 / cases + (1 / rest if rest > 0 else 0)))
+        z_values.append((overdue / cases - base) / error if error > 0 else 0.0)
+    fired = _discovered(stats.norm.sf(np.array(z_values, dtype=float)), rules)
+    signals = tuple(
+        Signal(
+            "overdue",
+            "alert",
+            groups["code"].iloc[place],
+            groups["name"].iloc[place],
+            "overdue_rate",
+            float(now["overdue"].iloc[place] / now["cases"].iloc[place]),
+            count=int(now["overdue"].iloc[place]),
+            n=int(now["cases"].iloc[place]),
+            weight=100 * float(now["overdue"].iloc[place] / now["cases"].iloc[place]),
+        )
+        for place, hit in zip(places, fired, strict=True)
+        if hit and now["overdue"].iloc[place] >= rules.overdue_floor
+    )
+    return Checked(signals, len(places))
+
+
+def shrinking_denominators(
+    groups: pd.DataFrame,
+    now: pd.DataFrame,
+    before: pd.DataFrame,
+    now_all: pd.DataFrame,
+    before_all: pd.DataFrame,
+    rules: Rules,
+) -> Checked:
+    """Return places whose denominator shrank: 有效回访率 fell, or 剔除率 rose, beyond noise.
+
+    ``now`` and ``before`` are counts in 考核口径, ``now_all`` and ``before_all`` in 全口径, all in
+    the order of ``groups``. A smaller denominator is a known way to a better rate.
+    """
+    metric = METRICS["revisit_rate"]
+    changes = change(metric, now, before, rules, (1, 1))
+    estimates = estimate(now, metric, rules)
+    fair = [place for place, each in enumerate(changes) if each.direction != "withheld"]
+    z_values = np.array([changes[place].z for place in fair], dtype=float)
+    fired = _discovered(stats.norm.cdf(z_values), rules)
+    signals = [
+        Signal(
+            "shrinking",
+            "watch",
+            groups["code"].iloc[place],
+            groups["name"].iloc[place],
+            "revisit_rate",
+            float(estimates["value"].iloc[place]),
+            changes[place].amount,
+            n=int(estimates["n"].iloc[place]),
+            weight=-changes[place].amount,
+        )
+        for place, hit in zip(fair, fired, strict=True)
+        if hit and changes[place].amount <= -rules.smallest_revisit_drop
+    ]
+    checks = len(fair)
+    shares = [
+        (all_counts["cases"] - counts["cases"]) / all_counts["cases"].where(all_counts["cases"] > 0)
+        for counts, all_counts in ((now, now_all), (before, before_all))
+    ]
+    sizes = [all_counts["cases"].astype("float64") for all_counts in (now_all, before_all)]
+    pooled = (shares[0] * sizes[0] + shares[1] * sizes[1]) / (sizes[0] + sizes[1])
+    error = np.sqrt(pooled * (1 - pooled) * (1 / sizes[0] + 1 / sizes[1]))
+    rise = shares[0] - shares[1]
+    fair = [place for place in range(len(groups)) if np.isfinite(rise.iloc[place])]
+    checks += len(fair)
+    z_values = np.array(
+        [rise.iloc[p] / error.iloc[p] if error.iloc[p] > 0 else 0.0 for p in fair], dtype=float
+    )
+    fired = _discovered(stats.norm.sf(z_values), rules)
+    signals += [
+        Signal(
+            "excluding",
+            "watch",
+            groups["code"].iloc[place],
+            groups["name"].iloc[place],
+            "",
+            float(shares[0].iloc[place]),
+            float(100 * rise.iloc[place]),
+            count=int(now_all["cases"].iloc[place] - now["cases"].iloc[place]),
+            n=int(now_all["cases"].iloc[place]),
+            weight=float(100 * rise.iloc[place]),
+        )
+        for place, hit in zip(fair, fired, strict=True)
+        if hit and 100 * rise.iloc[place] >= rules.smallest_revisit_drop
+    ]
+    return Checked(tuple(signals), checks)
+
+
+def data_problems(
+    cutoff: dt.datetime,
+    clock: dt.datetime | None,
+    days_missing: int,
+    unplaced: int,
+    cases: int,
+    rules: Rules,
+) -> Checked:
+    """Return what is wrong with the data itself: stale, days without a case, cases without a place.
+
+    Args:
+        cutoff: data cut-off.
+        clock: the present, the one place where a clock is asked; None for demo data, which is
+            not expected to be fresh.
+        days_missing: days of the period without a single case.
+        unplaced: cases of the period without a known place.
+        cases: cases of the period.
+        rules: thresholds.
+    """
+    signals = []
+    checks = 2
+    if clock is not None:
+        checks += 1
+        hours = (clock - cutoff) / dt.timedelta(hours=1)
+        if hours > rules.stale_hours:
+            signals.append(Signal("stale", "alert", count=int(hours // 24), weight=1e6))
+    if days_missing and cases:
+        signals.append(Signal("gap", "watch", count=days_missing, weight=float(days_missing)))
+    if cases and unplaced / cases > rules.reject_share:
+        signals.append(
+            Signal("unplaced", "watch", value=unplaced / cases, count=unplaced, n=cases, weight=50)
+        )
+    return Checked(tuple(signals), checks)

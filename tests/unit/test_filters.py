@@ -1,0 +1,109 @@
+"""The filter codec: one meaning, one string; nothing is dropped in silence."""
+
+import dataclasses
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.filters import (
+    DIMENSIONS,
+    MOST_VALUES,
+    Filters,
+    from_search,
+    in_words,
+    known_codes,
+    to_search,
+)
+from domain.metrics import INDICATORS
+
+codes = st.lists(
+    st.text(
+        st.characters(exclude_categories=["Cc", "Cs"], exclude_characters=",;&=#<>\"'\\"),
+        min_size=1,
+        max_size=12,
+    ),
+    max_size=4,
+).map(tuple)
+all_filters = st.builds(
+    Filters,
+    period=st.sampled_from(["", "assess-2021-03", "week-2021-W14", "2021-01-01..2021-02-01"]),
+    compare=st.sampled_from(["previous", "year", "none"]),
+    basis=st.sampled_from(["assessed", "all"]),
+    indicator=st.sampled_from(INDICATORS),
+    version=st.sampled_from(["", "demo.1", "real-2.14"]),
+    **dict.fromkeys(DIMENSIONS, codes),
+)
+
+
+@given(all_filters)
+def test_round_trip(filters):
+    parsed = from_search(to_search(filters), INDICATORS)
+    assert parsed.filters == filters
+    assert parsed.problems == ()
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_read_without_failing(text):
+    parsed = from_search("?" + text, INDICATORS)
+    again = from_search(to_search(parsed.filters), INDICATORS)
+    assert again.filters == parsed.filters
+    assert again.problems == ()
+
+
+def test_order_and_repetition_do_not_make_another_question():
+    one = from_search("?district=110102,110101,110102", INDICATORS).filters
+    two = from_search("?district=110101,110102", INDICATORS).filters
+    assert one == two
+    assert hash(one) == hash(two)
+
+
+def test_what_cannot_be_used_is_said():
+    parsed = from_search(
+        "?compare=rank&distrct=110101&district=<script>&district=110101&indicator=no", INDICATORS
+    )
+    assert parsed.filters == Filters(district=("110101",))
+    assert len(parsed.problems) == 4
+    assert any("distrct" in problem for problem in parsed.problems)
+
+
+def test_too_much_is_refused_whole():
+    many = ",".join(f"{number:06d}" for number in range(MOST_VALUES + 1))
+    assert from_search(f"?district={many}", INDICATORS).filters == Filters()
+    assert from_search("?district=" + "1" * 5_000, INDICATORS).problems
+
+
+def test_both_of_two_filters_survive():
+    parsed = from_search("?district=110101&category=0301&unit=U0002", INDICATORS)
+    assert parsed.filters.district == ("110101",)
+    assert parsed.filters.category == ("0301",)
+    assert parsed.filters.unit == ("U0002",)
+
+
+def test_defaults_stay_out_of_the_string():
+    assert to_search(Filters()) == ""
+    assert from_search(None, INDICATORS).filters == Filters()
+    for field in dataclasses.fields(Filters):
+        assert f"{field.name}=" not in to_search(Filters())
+
+
+def test_codes_the_data_does_not_have_are_named():
+    known = {name: frozenset({"a"}) for name in DIMENSIONS}
+    filters, problems = known_codes(Filters(district=("a", "b"), unit=("c",)), known)
+    assert filters == Filters(district=("a",))
+    assert len(problems) == 2
+
+
+def test_words_name_every_filter():
+    names = {
+        "district": {"1": "西城区"},
+        "subdistrict": {},
+        "topic": {},
+        "category": {"2": "住房"},
+        "channel": {"3": "电话"},
+        "unit": {"4": "某局"},
+    }
+    filters = Filters(district=("1",), category=("2",), channel=("3",), unit=("4",), basis="all")
+    words = in_words(filters, "2021年3月", names, "全市")
+    for word in ("2021年3月", "西城区", "住房", "电话", "某局", "全口径"):
+        assert word in words
+    assert "全市" in in_words(Filters(), "2021年3月", names, "全市")
