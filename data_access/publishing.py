@@ -1,0 +1,674 @@
+"""Makes a version from the previous one and a staging file, and publishes it in one step.
+
+The statements that merge, judge and count cases are written once and run on DuckDB and on
+PostgreSQL. They join on ``case_id`` only, so that a database that distributes cases by it
+(Citus) can run each on the machine that has the cases.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import psycopg
+import pyarrow as pa
+import pyarrow.csv
+import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy.engine import Connection
+
+from data_access import schema
+from data_access.settings import Settings
+from data_access.versions import (
+    DEMO_LINE,
+    STAGING_SCHEMA,
+    FileVersions,
+    SchemaVersions,
+    StoreError,
+    VersionKey,
+    Versions,
+    loader_lock,
+    open_versions,
+    staging_dir,
+)
+from domain import outcomes
+from domain.rules import Rules, rules_from_rows, rules_in_force
+
+Progress = Callable[[str, float], None]
+
+# Beijing time has had no summer time since 1991; naive times everywhere mean this zone.
+SHANGHAI = dt.timezone(dt.timedelta(hours=8))
+
+# Tables that a load delivers whole or that are carried over.
+SMALL_TABLES: tuple[sa.Table, ...] = (
+    schema.districts,
+    schema.subdistricts,
+    schema.categories,
+    schema.units,
+    schema.channels,
+    schema.kinds,
+    schema.topics,
+    schema.topic_units,
+    schema.topic_categories,
+    schema.targets,
+    schema.target_plan,
+    schema.progress,
+    schema.milestones,
+    schema.projects,
+    schema.project_causes,
+    schema.rules,
+)
+
+# Indexes on PostgreSQL: pages of the ledger by time, ranges of days, one case. DuckDB needs none:
+# it skips row groups by their least and greatest value, because cases are in order of time.
+_INDEXES: tuple[tuple[sa.Table, tuple[str, ...], bool], ...] = (
+    (schema.cases, ("case_id",), True),
+    (schema.cases, ("created_at", "case_id"), False),
+    (schema.cases, ("created_on", "state"), False),
+    (schema.cases, ("district_id", "created_at", "case_id"), False),
+    (schema.cases, ("subdistrict_id", "created_at", "case_id"), False),
+    (schema.cases, ("category_id", "created_at", "case_id"), False),
+    (schema.cases, ("topic_id", "created_at", "case_id"), False),
+    (schema.cases, ("closed_at",), False),
+    (schema.daily_place, ("created_on",), False),
+    (schema.daily_place, ("subdistrict_id", "created_on"), False),
+    (schema.daily_category, ("created_on",), False),
+    (schema.daily_category, ("topic_id", "created_on"), False),
+)
+
+_CASE_COLUMNS = tuple(column.name for column in schema.cases.columns if column.name != "state")
+_incoming = sa.Table(
+    "incoming",
+    sa.MetaData(),
+    *(sa.Column(name, schema.cases.c[name].type) for name in _CASE_COLUMNS),
+    schema="staging",
+    # Lost in a crash of the server, as the load is.
+    prefixes=["UNLOGGED"],
+)
+_staged_metadata = sa.MetaData()
+_previous_metadata = sa.MetaData()
+_STAGED = {
+    table.name: table.to_metadata(_staged_metadata, schema="staging")
+    for table in (*SMALL_TABLES, schema.loads)
+}
+_PREVIOUS = {
+    table.name: table.to_metadata(_previous_metadata, schema="previous")
+    for table in schema.metadata.sorted_tables
+}
+_previous_cases = _PREVIOUS["cases"]
+
+
+class PublishError(StoreError):
+    """The version could not be published; the one before it stays. The message is in Chinese."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A staging DuckDB file and what publishing has to know about it.
+
+    The file has ``loads`` with a row per file that was read, ``incoming`` if ``has_cases`` (the
+    columns of ``cases`` but ``state``; one row per ``case_id``), and each table of ``tables`` with
+    its complete new content. Whoever wrote it has closed it. ``cutoff`` None: the newest time in
+    the data; ``city`` None: as before.
+    """
+
+    path: Path
+    line: Literal["demo", "real"]
+    new_line: bool = False
+    cutoff: dt.datetime | None = None
+    city: str | None = None
+    tables: frozenset[str] = frozenset()
+    has_cases: bool = True
+
+
+@dataclass(frozen=True)
+class PublishedVersion:
+    """One version on the list of kept ones.
+
+    ``changed`` is False when a load brought nothing new: then no version was made, and this is
+    the one that was current before. Times are naive, Asia/Shanghai.
+    """
+
+    key: str
+    line: str
+    version: int
+    city: str
+    cutoff: dt.datetime
+    first_day: dt.date | None
+    published_at: dt.datetime
+    cases: int
+    is_current: bool
+    changed: bool = True
+
+
+def publish(settings: Settings, staged: Staged, progress: Progress) -> PublishedVersion:
+    """Return the version made from the current one of the line and the staged data, now current.
+
+    Cases are merged by ``case_id``, small tables replaced; a demo replaces everything. ``progress``
+    is told what is being done (Chinese) and how much of all is behind (0–1). Takes the loader's
+    lock unless the caller holds it.
+
+    Raises:
+        PublishError: bad staged data, a full disk, a lost database; nothing has changed then.
+        LockedError: another load is running.
+    """
+    with loader_lock(settings, keep=staged.path):
+        versions = open_versions(settings)
+        try:
+            return _publish(settings, versions, staged, progress)
+        except (OSError, sa.exc.SQLAlchemyError, duckdb.Error, psycopg.Error) as error:
+            raise PublishError(f"发布失败,现有版本不受影响:{error}") from error
+        finally:
+            versions.close()
+
+
+def rollback(settings: Settings, to_version: str | None = None) -> PublishedVersion:
+    """Return the version that is current now: the one named, else the one before the current one.
+
+    ``to_version`` is a key, as in ``real-1.4``, or the number of a version of the current line.
+    The version left behind is kept until the next load.
+
+    Raises:
+        StoreError: no such version is kept.
+        LockedError: a load is running.
+    """
+    with loader_lock(settings):
+        versions = open_versions(settings)
+        try:
+            current, kept = versions.current(), versions.kept()
+            if current is None:
+                raise StoreError("还没有发布过任何版本")
+            if to_version is None:
+                target = max((key for key in kept if _older(key, current)), default=None)
+            else:
+                named = f"{current.line}.{to_version}" if to_version.isdecimal() else to_version
+                target = VersionKey.parse(named)
+            if target is None or target not in kept:
+                others = "、".join(str(key) for key in kept if key != current) or "无"
+                raise StoreError(f"没有可以回退到的版本;现有其他版本:{others}")
+            _describe(versions, target, is_current=False)  # it can be opened
+            versions.switch(target)
+            return _describe(versions, target, is_current=True)
+        finally:
+            versions.close()
+
+
+def versions(settings: Settings) -> list[PublishedVersion]:
+    """Return the kept versions, the newest first; an empty list when nothing was published."""
+    kept_versions = open_versions(settings)
+    try:
+        current = kept_versions.current()
+        described = [
+            _describe(kept_versions, key, is_current=key == current) for key in kept_versions.kept()
+        ]
+    finally:
+        kept_versions.close()
+    return sorted(described, key=lambda version: version.published_at, reverse=True)
+
+
+def state_of_case(columns: Any, cutoff: dt.datetime, rules: Rules) -> sa.ColumnElement[int]:
+    """Return the SQL expression for ``domain.outcomes.state_of`` of a case at the cut-off.
+
+    ``columns`` are those of ``cases``. A case that was closed after the cut-off counts as open.
+    """
+    closed: sa.ColumnElement[bool] = sa.and_(
+        columns.closed, sa.or_(columns.closed_at.is_(None), columns.closed_at <= cutoff)
+    )
+    shelved = sa.and_(
+        sa.not_(closed), sa.func.coalesce(columns.shelved_until >= cutoff.date(), sa.false())
+    )
+    timeliness = sa.case(
+        (sa.and_(closed, columns.on_time), outcomes.ON_TIME),
+        (sa.and_(closed, sa.not_(columns.on_time)), outcomes.LATE),
+        (closed, outcomes.TIMELINESS_OPEN),
+        (sa.and_(columns.due_at < cutoff, sa.not_(shelved)), outcomes.OVERDUE),
+        else_=outcomes.TIMELINESS_OPEN,
+    )
+    resolved = sa.case(
+        (columns.resolved == outcomes.RESOLVED_YES, outcomes.RESOLVED_YES),
+        (columns.resolved == outcomes.RESOLVED_PARTLY, outcomes.RESOLVED_PARTLY),
+        else_=outcomes.RESOLVED_NO,
+    )
+    satisfaction = sa.case(
+        (columns.satisfaction == outcomes.SATISFIED, outcomes.SATISFIED),
+        (columns.satisfaction == outcomes.BASICALLY_SATISFIED, outcomes.BASICALLY_SATISFIED),
+        else_=outcomes.SATISFACTION_OTHER,
+    )
+    # The packing is arithmetic: the same function serves numbers and SQL expressions.
+    outcome_of: Callable[..., Any] = outcomes.outcome_of
+    state_of: Callable[..., Any] = outcomes.state_of
+    outcome = sa.case(
+        (columns.valid_revisit.is_(None), outcomes.NOT_REVISITED),
+        (sa.not_(columns.valid_revisit), outcomes.REVISIT_FAILED),
+        else_=outcome_of(_flag(columns.contacted), resolved, satisfaction),
+    )
+    window = dt.timedelta(days=rules.revisit_window_days)
+    limit = dt.timedelta(days=rules.default_limit_days)
+    mature = sa.or_(
+        columns.valid_revisit.is_not(None),
+        columns.due_at <= cutoff - window,
+        sa.and_(columns.due_at.is_(None), columns.created_at <= cutoff - window - limit),
+    )
+    state = state_of(
+        outcome,
+        timeliness,
+        _flag(closed),
+        _flag(mature),
+        _flag(shelved),
+        _flag(columns.repeat_of.is_not(None)),
+    )
+    return sa.cast(state, sa.SmallInteger)
+
+
+def _flag(condition: sa.ColumnElement[bool]) -> Any:
+    return sa.case((condition, 1), else_=0)
+
+
+def _older(key: VersionKey, current: VersionKey) -> bool:
+    return key.line == current.line and key.version < current.version
+
+
+def _describe(versions: Versions, key: VersionKey, *, is_current: bool) -> PublishedVersion:
+    engine = versions.reader(key)
+    try:
+        with engine.connect() as connection:
+            info = connection.execute(sa.select(schema.version_info)).one()
+            cases = connection.execute(sa.select(sa.func.count()).select_from(schema.cases))
+            return PublishedVersion(
+                key=str(key),
+                line=key.line,
+                version=key.version,
+                city=info.city,
+                cutoff=info.cutoff,
+                first_day=info.first_day,
+                published_at=info.published_at,
+                cases=cases.scalar_one(),
+                is_current=is_current,
+            )
+    except sa.exc.SQLAlchemyError as error:
+        raise StoreError(f"版本 {key} 无法读取:{error}") from error
+    finally:
+        engine.dispose()
+
+
+def _publish(
+    settings: Settings, versions: Versions, staged: Staged, progress: Progress
+) -> PublishedVersion:
+    unknown = staged.tables - {table.name for table in SMALL_TABLES}
+    if unknown:
+        raise PublishError(f"不能导入的表:{'、'.join(sorted(unknown))}")
+    now = dt.datetime.now(SHANGHAI).replace(tzinfo=None)
+    current, kept = versions.current(), versions.kept()
+    line = _line_of(staged, current, kept)
+    previous = current if current is not None and current.line == line else None
+    last = max((key.version for key in kept if key.line == line), default=0)
+    key = VersionKey(line, last + 1)
+
+    progress("读取暂存数据", 0.0)
+    if isinstance(versions, FileVersions):
+        building = _building_file(settings, versions, staged, key, previous)
+    else:
+        assert isinstance(versions, SchemaVersions)
+        building = _building_schema(versions, staged, key, previous)
+    with building as connection:
+        progress("与现有版本比较", 0.15)
+        replaced, changed = _compare(connection, staged, previous is not None)
+        if not changed:
+            assert previous is not None
+            unchanged = _describe(versions, previous, is_current=True)
+            return PublishedVersion(**{**vars(unchanged), "changed": False})
+        # A demo is made anew as a whole; nothing of an earlier one may shine through.
+        merged = previous is not None and line != DEMO_LINE
+        _fill(connection, staged, key, now, merged=merged, replaced=replaced, progress=progress)
+        if isinstance(versions, SchemaVersions):
+            progress("建立索引", 0.8)
+            _index(connection, versions.schema_name(key))
+        progress("写入磁盘", 0.95)
+    if isinstance(versions, SchemaVersions):
+        versions.publish(key, now)
+    else:
+        versions.publish(key)
+    try:
+        published = _describe(versions, key, is_current=True)  # readers can open it
+    except StoreError:
+        versions.remove(key)
+        raise
+    progress("切换版本", 0.98)
+    versions.switch(key)
+    for superseded in _superseded(settings, versions.kept(), key, previous):
+        versions.remove(superseded)
+    progress("完成", 1.0)
+    return published
+
+
+def _line_of(staged: Staged, current: VersionKey | None, kept: Sequence[VersionKey]) -> str:
+    if staged.line == "demo":
+        return DEMO_LINE
+    if current is not None and current.line != DEMO_LINE and not staged.new_line:
+        return current.line
+    numbers = [int(key.line.removeprefix("real-")) for key in kept if key.line != DEMO_LINE]
+    return f"real-{max(numbers, default=0) + 1}"
+
+
+def _superseded(
+    settings: Settings, kept: Sequence[VersionKey], key: VersionKey, previous: VersionKey | None
+) -> list[VersionKey]:
+    """Return the versions to remove now that ``key`` is current.
+
+    Of its line the newest stay, without those that a rollback had taken out of use; of every other
+    line the newest stays, which also keeps a line's numbers from being used twice.
+    """
+    newest = {other.line: other for other in kept}
+    rolled_back = {
+        other
+        for other in kept
+        if previous is not None
+        and other.line == key.line
+        and previous.version < other.version < key.version
+    }
+    own = [other for other in kept if other.line == key.line and other not in rolled_back]
+    stay = {*own[-settings.keep_versions :], *(newest[line] for line in newest), key}
+    return [other for other in kept if other not in stay]
+
+
+@contextmanager
+def _building_file(
+    settings: Settings,
+    versions: FileVersions,
+    staged: Staged,
+    key: VersionKey,
+    previous: VersionKey | None,
+) -> Iterator[Connection]:
+    """Give a connection to a new DuckDB file that sees ``staging`` and ``previous``."""
+    path = versions.building_path(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        sa.URL.create("duckdb", database=str(path)),
+        poolclass=sa.NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={
+            "config": {
+                "threads": settings.loader_threads,
+                "memory_limit": settings.loader_memory_limit,
+                "temp_directory": str(staging_dir(settings) / "spill"),
+                # Better compression than what older DuckDB could read.
+                "storage_compatibility_version": "latest",
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            }
+        },
+    )
+    attached = {"staging": staged.path}
+    if previous is not None:
+        attached["previous"] = versions.path(previous)
+    with engine.connect() as connection:
+        for name, file in attached.items():
+            quoted = str(file).replace("'", "''")
+            connection.exec_driver_sql(f"ATTACH '{quoted}' AS {name} (READ_ONLY)")
+        schema.metadata.create_all(connection, checkfirst=False)
+        yield connection
+        connection.exec_driver_sql("CHECKPOINT")
+
+
+@contextmanager
+def _building_schema(
+    versions: SchemaVersions, staged: Staged, key: VersionKey, previous: VersionKey | None
+) -> Iterator[Connection]:
+    """Give a connection to a new PostgreSQL schema that sees ``staging`` and ``previous``."""
+    names = {None: versions.schema_name(key), "staging": STAGING_SCHEMA}
+    if previous is not None:
+        names["previous"] = versions.schema_name(previous)
+    staged_tables = [_STAGED["loads"], *(_STAGED[name] for name in sorted(staged.tables))]
+    if staged.has_cases:
+        staged_tables.append(_incoming)
+    engine = versions.loader().execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect().execution_options(schema_translate_map=names) as connection:
+        connection.execute(sa.schema.CreateSchema(names[None]))
+        connection.execute(sa.schema.CreateSchema(STAGING_SCHEMA))
+        schema.metadata.create_all(connection, checkfirst=False)
+        with duckdb.connect(str(staged.path), read_only=True) as staging:
+            for table in staged_tables:
+                table.create(connection)
+                _copy(staging, connection, table)
+        try:
+            yield connection
+        finally:
+            connection.execute(sa.schema.DropSchema(STAGING_SCHEMA, cascade=True))
+
+
+def _copy(staging: duckdb.DuckDBPyConnection, connection: Connection, table: sa.Table) -> None:
+    """Stream a table of the staging file into PostgreSQL's table of the same name."""
+    columns = [column.name for column in table.columns]
+    batches = staging.table(table.name).project(*columns).to_arrow_reader(100_000)
+    target = sql.SQL("COPY {}.{} ({}) FROM STDIN (FORMAT csv)").format(
+        sql.Identifier(STAGING_SCHEMA),
+        sql.Identifier(table.name),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+    )
+    options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
+    driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    with driver.cursor() as cursor, cursor.copy(target) as copy:
+        for batch in batches:
+            text = io.BytesIO()
+            pa.csv.write_csv(batch, text, options)
+            # PostgreSQL has no place for the character NUL.
+            copy.write(text.getvalue().replace(b"\0", b""))
+    connection.execute(sa.text(f"ANALYZE {STAGING_SCHEMA}.{table.name}"))
+
+
+def _compare(connection: Connection, staged: Staged, has_previous: bool) -> tuple[int, bool]:
+    """Return how many incoming cases the previous version has, and whether anything is new.
+
+    Raises:
+        PublishError: a ``case_id`` is twice in ``incoming``.
+    """
+    replaced, changed = 0, not has_previous
+    if staged.has_cases:
+        counts = sa.select(sa.func.count(), sa.func.count(_incoming.c.case_id.distinct()))
+        rows, ids = connection.execute(counts.select_from(_incoming)).one()
+        if rows != ids:
+            raise PublishError(f"暂存数据有重复的工单编号:{rows} 行,{ids} 个编号")
+        if has_previous:
+            differs = sa.or_(
+                *(
+                    _incoming.c[name].is_distinct_from(_previous_cases.c[name])
+                    for name in _CASE_COLUMNS
+                )
+            )
+            known = sa.join(
+                _incoming, _previous_cases, _incoming.c.case_id == _previous_cases.c.case_id
+            )
+            replaced, differing = connection.execute(
+                sa.select(sa.func.count(), sa.func.count().filter(differs)).select_from(known)
+            ).one()
+            changed = replaced < rows or differing > 0
+            if staged.line == DEMO_LINE:
+                changed = changed or rows < _count(connection, _previous_cases)
+    if changed:
+        return replaced, True
+    info = connection.execute(sa.select(_PREVIOUS["version_info"])).one()
+    return replaced, (
+        (staged.cutoff is not None and staged.cutoff != info.cutoff)
+        or (staged.city is not None and staged.city != info.city)
+        or any(_differ(connection, _STAGED[name], _PREVIOUS[name]) for name in staged.tables)
+    )
+
+
+def _differ(connection: Connection, first: sa.Table, second: sa.Table) -> bool:
+    return any(
+        _count(connection, sa.except_all(sa.select(one), sa.select(other)).subquery())
+        for one, other in ((first, second), (second, first))
+    )
+
+
+def _count(connection: Connection, source: sa.FromClause) -> int:
+    return connection.execute(sa.select(sa.func.count()).select_from(source)).scalar_one()
+
+
+def _fill(
+    connection: Connection,
+    staged: Staged,
+    key: VersionKey,
+    now: dt.datetime,
+    *,
+    merged: bool,
+    replaced: int,
+    progress: Progress,
+) -> None:
+    """Fill every table of the new version."""
+    progress("写入基础数据", 0.2)
+    for table in (*SMALL_TABLES, schema.loads):
+        is_staged = table.name in staged.tables
+        if is_staged or merged:
+            source = (_STAGED if is_staged else _PREVIOUS)[table.name]
+            connection.execute(_copied(table, source))
+    _fill_loads(connection, key, now, replaced if merged else 0)
+    connection.execute(
+        schema.states.insert(),
+        outcomes.states().to_dict("records"),
+        # DuckDB takes so many rows in one go, not one by one.
+        execution_options={"duckdb_copy_threshold": 1000},
+    )
+    info = connection.execute(sa.select(_PREVIOUS["version_info"])).one() if merged else None
+    cutoff = staged.cutoff or _newest_time(connection, staged, info, now)
+    if cutoff > now:
+        raise PublishError(f"数据截至时间 {cutoff:%Y-%m-%d %H:%M} 在将来")
+    rule_rows = connection.execute(sa.select(schema.rules)).mappings()
+    rules = rules_in_force(rules_from_rows([dict(row) for row in rule_rows]), cutoff.date())
+
+    progress("合并诉求", 0.25)
+    sources: list[sa.FromClause] = []
+    if merged:
+        sources.append(_previous_cases)
+    if staged.has_cases:
+        sources.append(_incoming)
+    if sources:
+        connection.execute(_merged_cases(sources, cutoff, rules))
+    progress("汇总", 0.7)
+    connection.execute(_daily(schema.daily_place))
+    connection.execute(_daily(schema.daily_category))
+    expected = sum(_count(connection, source) for source in sources) - (replaced if merged else 0)
+    _verify(connection, expected)
+
+    first_day = connection.execute(sa.select(sa.func.min(schema.cases.c.created_on))).scalar_one()
+    city = staged.city if staged.city is not None else (info.city if info else "")
+    connection.execute(
+        schema.version_info.insert().values(
+            line=key.line,
+            version=key.version,
+            is_demo=key.line == DEMO_LINE,
+            city=city,
+            cutoff=cutoff,
+            first_day=first_day,
+            published_at=now,
+        )
+    )
+
+
+def _copied(table: sa.Table, source: sa.Table) -> sa.Insert:
+    names = [column.name for column in table.columns]
+    return table.insert().from_select(names, sa.select(*(source.c[name] for name in names)))
+
+
+def _fill_loads(connection: Connection, key: VersionKey, now: dt.datetime, replaced: int) -> None:
+    """Write the account of this load: read = kept + merged + rejected.
+
+    A case that the previous version has already counts as merged. Which file it came from is not
+    known any more, so the first files that have room for it get it; the sum is exact.
+    """
+    for row in connection.execute(sa.select(_STAGED["loads"])).mappings().all():
+        load = {**row, "version": key.version, "loaded_at": row["loaded_at"] or now}
+        if load["table_name"] == schema.cases.name:
+            unmerged = load["rows_read"] - load["rows_rejected"] - load["rows_merged"]
+            merged = min(replaced, unmerged)
+            replaced -= merged
+            load["rows_merged"] += merged
+            load["rows_kept"] = unmerged - merged
+        connection.execute(schema.loads.insert().values(load))
+
+
+def _newest_time(
+    connection: Connection, staged: Staged, info: sa.Row[Any] | None, now: dt.datetime
+) -> dt.datetime:
+    """Return the newest time in the data that is not after now.
+
+    Not before the previous version's cut-off, if that has cases: a correction of old cases does
+    not make the data older. Without any case there is no such time, and it is now.
+    """
+    times = [info.cutoff] if info is not None and info.first_day is not None else []
+    sources = [_incoming] if staged.has_cases else []
+    if info is not None:
+        sources.append(_previous_cases)
+    for cases in sources:
+        columns = (cases.c.created_at, cases.c.dispatched_at, cases.c.responded_at)
+        newest = connection.execute(
+            sa.select(
+                *(
+                    sa.func.max(sa.case((column <= now, column)))
+                    for column in (*columns, cases.c.closed_at)
+                )
+            )
+        ).one()
+        times += [time for time in newest if time is not None]
+    return max(times, default=now)
+
+
+def _merged_cases(sources: Sequence[sa.FromClause], cutoff: dt.datetime, rules: Rules) -> sa.Insert:
+    """Return the statement that writes all cases in order of time, incoming before previous."""
+    selects = []
+    for cases in sources:
+        chosen = sa.select(*(cases.c[name] for name in _CASE_COLUMNS))
+        if cases is _previous_cases and _incoming in sources:
+            same = sa.select(1).where(_incoming.c.case_id == cases.c.case_id)
+            chosen = chosen.where(~same.exists())
+        selects.append(chosen)
+    merged = sa.union_all(*selects).subquery("merged")
+    state = state_of_case(merged.c, cutoff, rules)
+    return schema.cases.insert().from_select(
+        [*_CASE_COLUMNS, "state"],
+        sa.select(*merged.c, state).order_by(merged.c.created_at, merged.c.case_id),
+    )
+
+
+def _daily(aggregate: sa.Table) -> sa.Insert:
+    """Return the statement that fills an aggregate from the assessed cases."""
+    names = [column.name for column in aggregate.columns if column.name != "n"]
+    keys = [schema.cases.c[name] for name in names]
+    counted = (
+        sa.select(*keys, sa.cast(sa.func.count(), sa.Integer))
+        .where(schema.cases.c.assessed)
+        .group_by(*keys)
+        .order_by(*keys)
+    )
+    return aggregate.insert().from_select([*names, "n"], counted)
+
+
+def _verify(connection: Connection, expected: int) -> None:
+    """Refuse a version in which rows and aggregates disagree."""
+    assessed = sa.func.count().filter(schema.cases.c.assessed)
+    rows, counted = connection.execute(sa.select(sa.func.count(), assessed)).one()
+    sums = [
+        connection.execute(sa.select(sa.func.coalesce(sa.func.sum(table.c.n), 0))).scalar_one()
+        for table in (schema.daily_place, schema.daily_category)
+    ]
+    if rows != expected or any(total != counted for total in sums):
+        raise PublishError(
+            f"核对不符:应有 {expected} 件,实有 {rows} 件;计入考核 {counted} 件,汇总 {sums} 件"
+        )
+
+
+def _index(connection: Connection, schema_name: str) -> None:
+    for table, names, unique in _INDEXES:
+        copy = table.to_metadata(sa.MetaData())
+        index = sa.Index(
+            f"{table.name}_by_{names[0]}", *(copy.c[name] for name in names), unique=unique
+        )
+        connection.execute(sa.schema.CreateIndex(index))
+    for table in schema.metadata.sorted_tables:
+        connection.execute(sa.text(f"ANALYZE {schema_name}.{table.name}"))

@@ -1,0 +1,285 @@
+"""The tables of a published version, in SQLAlchemy Core, the same on every engine.
+
+A version is complete in itself: cases, reference tables, topics, aggregates and the account of
+the loads that made it. On DuckDB it is one file; on PostgreSQL one schema.
+
+Ids are small integers given at load, stable from version to version; codes are what the outside
+world uses (URLs, files). A NULL ``district_id`` is 未定位, a NULL ``category_id`` or
+``lead_unit_id`` is 未归类: the words that could not be placed are kept beside it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+)
+
+from domain.outcomes import COUNT_COLUMNS
+
+metadata = MetaData()
+
+
+def _table(name: str, *columns: Column, comment: str) -> Table:
+    return Table(name, metadata, *columns, comment=comment)
+
+
+# One row per 诉求工单, in order of creation: the ledger reads pages of it without a sort.
+cases = _table(
+    "cases",
+    Column("case_id", String, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("created_on", Date, nullable=False),
+    Column("dispatched_at", DateTime),
+    Column("responded_at", DateTime),
+    Column("due_at", DateTime),
+    Column("closed_at", DateTime),
+    Column("closed", Boolean, nullable=False),
+    # Of closed cases: as the source says, else closed_at <= due_at.
+    Column("on_time", Boolean),
+    Column("district_id", SmallInteger),
+    Column("subdistrict_id", SmallInteger),
+    Column("place_text", String),  # the words for a place that the reference does not know
+    Column("community", String),
+    Column("category_id", Integer),
+    Column("category_text", String),
+    Column("topic_id", SmallInteger),
+    Column("kind_id", SmallInteger),
+    Column("channel_id", SmallInteger),
+    Column("lead_unit_id", Integer),
+    Column("unit_text", String),
+    Column("direct_dispatch", Boolean),
+    Column("valid_revisit", Boolean),  # NULL: not revisited yet; False: no valid answer
+    Column("contacted", Boolean),
+    Column("resolved", SmallInteger),  # domain.outcomes.RESOLVED_*
+    Column("satisfaction", SmallInteger),  # 0 不满意, 1 满意, 2 基本满意, 3 未评价
+    Column("excluded", Boolean, nullable=False),  # 剔除
+    Column("shelved_until", Date),  # 挂账
+    Column("repeat_of", String),
+    Column("summary", String),
+    Column("assessed", Boolean, nullable=False),  # False: 咨询 answered on the spot, never counted
+    Column("state", SmallInteger, nullable=False),  # domain.outcomes.state_of
+    comment="诉求工单",
+)
+
+districts = _table(
+    "districts",
+    Column("id", SmallInteger, nullable=False),
+    Column("code", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("short_name", String, nullable=False),
+    Column("population", Integer),
+    Column("zone", String),
+    Column("counted_in", String),  # code of the district whose population includes this one's
+    Column("tile_row", SmallInteger),
+    Column("tile_column", SmallInteger),
+    comment="考核区(行政区和作为一个单位考核的功能区)",
+)
+subdistricts = _table(
+    "subdistricts",
+    Column("id", SmallInteger, nullable=False),
+    Column("code", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("district_id", SmallInteger, nullable=False),  # the district that is assessed for it
+    Column("kind", String),
+    comment="街道、镇、乡",
+)
+categories = _table(
+    "categories",
+    Column("id", Integer, nullable=False),
+    Column("code", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("level", SmallInteger, nullable=False),
+    Column("level1_id", Integer, nullable=False),
+    Column("level2_id", Integer),
+    Column("level3_id", Integer),
+    Column("tag", String),  # 七有五性
+    comment="诉求分类(三级)",
+)
+units = _table(
+    "units",
+    Column("id", Integer, nullable=False),
+    Column("code", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("kind", String),
+    comment="承办单位",
+)
+channels = _table(
+    "channels",
+    Column("id", SmallInteger, nullable=False),
+    Column("code", String, nullable=False),
+    Column("name", String, nullable=False),
+    comment="诉求渠道",
+)
+kinds = _table(
+    "kinds",
+    Column("id", SmallInteger, nullable=False),
+    Column("code", String, nullable=False),
+    Column("name", String, nullable=False),
+    comment="诉求性质",
+)
+
+topics = _table(
+    "topics",
+    Column("id", SmallInteger, nullable=False),
+    Column("code", String, nullable=False),
+    Column("year", SmallInteger, nullable=False),
+    Column("month", SmallInteger, nullable=False),
+    Column("theme", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("launched_on", Date),
+    Column("is_example", Boolean, nullable=False),  # 示例: not a published problem
+    comment="每月一题",
+)
+topic_units = _table(
+    "topic_units",
+    Column("topic_id", SmallInteger, nullable=False),
+    Column("unit_id", Integer, nullable=False),
+    Column("role", String, nullable=False),  # 主责, 配合
+    comment="每月一题的主责、配合单位",
+)
+topic_categories = _table(
+    "topic_categories",
+    Column("topic_id", SmallInteger, nullable=False),
+    Column("category_id", Integer, nullable=False),
+    comment="计入每月一题的诉求分类",
+)
+targets = _table(
+    "targets",
+    Column("id", SmallInteger, nullable=False),
+    Column("code", String, nullable=False),
+    Column("topic_id", SmallInteger, nullable=False),
+    Column("name", String, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("value", Double),
+    Column("stock", Double),
+    Column("start_on", Date, nullable=False),
+    Column("due_on", Date, nullable=False),
+    Column("direction", String, nullable=False),  # up, down
+    Column("cumulative", Boolean, nullable=False),
+    comment="目标",
+)
+target_plan = _table(
+    "target_plan",
+    Column("target_id", SmallInteger, nullable=False),
+    Column("on_date", Date, nullable=False),
+    Column("value", Double, nullable=False),
+    comment="目标的计划进度",
+)
+progress = _table(
+    "progress",
+    Column("target_id", SmallInteger, nullable=False),
+    Column("district_id", SmallInteger),  # NULL: the whole city
+    Column("on_date", Date, nullable=False),
+    Column("value", Double, nullable=False),
+    Column("invented", Boolean, nullable=False),
+    comment="目标的累计进度",
+)
+milestones = _table(
+    "milestones",
+    Column("topic_id", SmallInteger, nullable=False),
+    Column("list", String, nullable=False),  # 任务清单, 政策清单, 责任清单
+    Column("name", String, nullable=False),
+    Column("unit_id", Integer),
+    Column("due_on", Date, nullable=False),
+    Column("done_on", Date),
+    comment="一方案三清单",
+)
+projects = _table(
+    "projects",
+    Column("id", Integer, nullable=False),
+    Column("code", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("target_id", SmallInteger, nullable=False),
+    Column("district_id", SmallInteger),
+    Column("subdistrict_id", SmallInteger),
+    Column("units", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("stage", String, nullable=False),
+    Column("stage_since", Date),
+    Column("developer", String),
+    Column("owner", String),
+    Column("next_step", String),
+    Column("deadline", Date),
+    comment="历史遗留项目",
+)
+project_causes = _table(
+    "project_causes",
+    Column("project_id", Integer, nullable=False),
+    Column("cause", String, nullable=False),
+    comment="项目成因",
+)
+
+rules = _table(
+    "rules",
+    Column("version", String, nullable=False),
+    Column("effective_on", Date, nullable=False),
+    Column("name", String, nullable=False),
+    Column("value", String, nullable=False),  # JSON
+    comment="口径版本",
+)
+loads = _table(
+    "loads",
+    Column("version", Integer, nullable=False),  # the version this load published
+    Column("table_name", String, nullable=False),
+    Column("source", String, nullable=False),  # file name, never a path
+    Column("sha256", String, nullable=False),
+    Column("loaded_at", DateTime, nullable=False),
+    Column("rows_read", Integer, nullable=False),
+    Column("rows_kept", Integer, nullable=False),
+    Column("rows_merged", Integer, nullable=False),
+    Column("rows_rejected", Integer, nullable=False),
+    Column("account", String, nullable=False),  # JSON: rejects by reason, findings, dropped columns
+    comment="导入记录",
+)
+# One row: what this version is.
+version_info = _table(
+    "version_info",
+    Column("line", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("is_demo", Boolean, nullable=False),
+    Column("city", String, nullable=False),
+    Column("cutoff", DateTime, nullable=False),
+    Column("first_day", Date),
+    Column("published_at", DateTime, nullable=False),
+    comment="数据版本",
+)
+
+# What a case in each state adds to each count; joined to turn grouped states into counts.
+states = _table(
+    "states",
+    Column("state", SmallInteger, nullable=False),
+    *(Column(name, SmallInteger, nullable=False) for name in COUNT_COLUMNS if name != "cases"),
+    comment="诉求状态",
+)
+
+# Aggregates, built once at publish; only assessed cases. ``n`` is a number of cases.
+daily_place = _table(
+    "daily_place",
+    Column("created_on", Date, nullable=False),
+    Column("district_id", SmallInteger),
+    Column("subdistrict_id", SmallInteger),
+    Column("excluded", Boolean, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("n", Integer, nullable=False),
+    comment="每日 × 街道乡镇 × 状态",
+)
+daily_category = _table(
+    "daily_category",
+    Column("created_on", Date, nullable=False),
+    Column("district_id", SmallInteger),
+    Column("category_id", Integer),
+    Column("topic_id", SmallInteger),
+    Column("excluded", Boolean, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("n", Integer, nullable=False),
+    comment="每日 × 区 × 分类 × 状态",
+)
