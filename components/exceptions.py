@@ -1,0 +1,92 @@
+"""The list of exceptions: what a leader hears first, at most five lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from components.formatting import count, points, share, value_text
+from domain.metrics import METRICS
+from domain.signals import Signal
+
+MOST = 5
+_TONES = {"alert": ("◆", "须处理"), "watch": ("■", "须关注")}
+
+
+def signal_sentence(signal: Signal, city: str = "全市") -> str:
+    """Return an exception as a sentence with its figure and what the figure rests on."""
+    place = signal.place or city
+    if signal.kind == "rate_fall":
+        metric = METRICS[signal.metric]
+        return (
+            f"{place}{metric.name}下降{points(signal.amount)},"
+            f"现为{value_text(metric, signal.value)}(n={count(signal.n)})"
+        )
+    if signal.kind == "overdue":
+        return (
+            f"{place}逾期未办{count(signal.count)}件,占受理的{share(signal.value)},明显高于其余各区"
+        )
+    if signal.kind == "shrinking":
+        return (
+            f"{place}有效回访率下降{points(signal.amount)}至{share(signal.value)},"
+            "分母收缩会抬高三率"
+        )
+    if signal.kind == "excluding":
+        return (
+            f"{place}剔除率上升{points(signal.amount)}至{share(signal.value)}"
+            f"(剔除{count(signal.count)}件)"
+        )
+    if signal.kind == "stale":
+        return f"数据已{count(signal.count)}天未更新,以下各数只到数据截至时为止"
+    if signal.kind == "gap":
+        return f"本期有{count(signal.count)}天没有一件诉求,疑有漏报"
+    return f"{count(signal.count)}件诉求未定位到区,占{share(signal.value)},只计入{city}"
+
+
+def exception_list(
+    signals: Sequence[Signal],
+    hrefs: Sequence[str | None],
+    normal_count: int,
+    city: str = "全市",
+) -> html.Section:
+    """Return the exceptions, most important first, and how many checks found nothing.
+
+    Args:
+        signals: in the order of importance; beyond five they are only counted.
+        hrefs: one per signal, where it can be looked into; None for no link.
+        normal_count: checks that found nothing.
+        city: what the whole is called.
+    """
+    lines = [
+        _line(signal, href, city) for signal, href in list(zip(signals, hrefs, strict=True))[:MOST]
+    ]
+    rest = f"其余{count(normal_count)}项正常"
+    if len(signals) > MOST:
+        rest = f"另有{len(signals) - MOST}项例外未列出,{rest}"
+    if not signals:
+        rest = f"没有例外,{count(normal_count)}项检查均正常"
+    return html.Section(
+        [
+            html.H2(["例外", html.Span(f" {len(signals)}项")]),
+            html.Ol([*lines, html.Li(["● ", rest], className="exception exception-normal")]),
+        ],
+        className="exceptions",
+    )
+
+
+def _line(signal: Signal, href: str | None, city: str) -> html.Li:
+    shape, word = _TONES[signal.tone]
+    sentence = signal_sentence(signal, city)
+    content: Component | str = dcc.Link(sentence, href=href) if href else sentence
+    return html.Li(
+        [
+            html.Span(
+                [html.Span(shape, **{"aria-hidden": "true"}), f" {word}"],
+                className="exception-tone",
+            ),
+            html.Span(content, className="exception-words"),
+        ],
+        className=f"exception exception-{signal.tone}",
+    )

@@ -1,0 +1,218 @@
+"""Weekly course of rates: one panel per rate, one time axis, the unfinished tail apart."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from components.axes import stable_axis
+from components.figures.template import ACCENT, BAND, INK, PALE, SOFT, base_figure
+from components.formatting import (
+    DAY_TICKS,
+    axis_ticks,
+    count,
+    interval_text,
+    value_text,
+    week_text,
+)
+from domain.metrics import METRICS
+
+_GAP = 0.085
+_HALF_WEEK = dt.timedelta(days=3, hours=12)
+_WEEK_MS = 7 * 24 * 3600 * 1000
+
+
+def rates_trend_figure(
+    weekly: Mapping[str, pd.DataFrame],
+    city: Mapping[str, pd.DataFrame] | None = None,
+    city_name: str = "全市",
+) -> go.Figure:
+    """Return one panel per indicator, below each other, on one time axis.
+
+    Each has its fixed axis, the 95 % interval as a light band, its last mature value as text, the
+    unfinished weeks dashed on a hatched field, and the city in grey behind. Scatter and bar only.
+
+    Args:
+        weekly: key of an indicator → one row per week, oldest first: ``week_start``,
+            ``week_end`` (date), ``value``, ``n``, ``low``, ``high`` (float), ``mature`` (bool).
+        city: the same of the whole, when the figure is of a part; None for none.
+        city_name: what the whole is called.
+    """
+    figure = base_figure()
+    panels = len(weekly)
+    for place, (key, frame) in enumerate(weekly.items()):
+        suffix = "" if place == 0 else str(place + 1)
+        size = (1 - _GAP * (panels - 1)) / panels
+        top = 1 - place * (size + _GAP)
+        behind = city.get(key) if city is not None else None
+        axis = _axis(key, [frame] if behind is None else [frame, behind])
+        _panel(
+            figure, key, frame, suffix, (max(0.0, top - size), top), axis, last=place == panels - 1
+        )
+        if behind is not None:
+            _behind(figure, behind, suffix, city_name)
+        _lines(figure, key, frame, suffix, axis)
+    return figure
+
+
+def _axis(key: str, frames: Sequence[pd.DataFrame]) -> tuple[float, float]:
+    """Return the axis of a panel; unfinished weeks have no say in it."""
+    ripe = [frame.iloc[: _tail(frame)] for frame in frames]
+    drawn = [value for frame in ripe for value in frame["value"]]
+    bounds = [bound for column in ("low", "high") for bound in ripe[0][column]]
+    return stable_axis(METRICS[key], [*drawn, *bounds])
+
+
+def _middle(frame: pd.DataFrame) -> list[dt.datetime]:
+    return [dt.datetime.combine(start, dt.time()) + _HALF_WEEK for start in frame["week_start"]]
+
+
+def _tail(frame: pd.DataFrame) -> int:
+    """Return where the unfinished tail begins: after the last mature week."""
+    return max((place + 1 for place, each in enumerate(frame["mature"]) if each), default=0)
+
+
+def _panel(
+    figure: go.Figure,
+    key: str,
+    frame: pd.DataFrame,
+    suffix: str,
+    domain: tuple[float, float],
+    axis: tuple[float, float],
+    last: bool,
+) -> None:
+    metric = METRICS[key]
+    places, texts = axis_ticks(metric, axis)
+    figure.update_layout(
+        {
+            f"yaxis{suffix}": {
+                "domain": domain,
+                "range": list(axis),
+                "tickmode": "array",
+                "tickvals": places,
+                "ticktext": texts,
+                "anchor": f"x{suffix}",
+            },
+            f"xaxis{suffix}": {
+                "anchor": f"y{suffix}",
+                "type": "date",
+                "tickformat": DAY_TICKS,
+                "showgrid": False,
+                "showticklabels": last,
+                "ticks": "outside" if last else "",
+                "nticks": 8,
+                **({"matches": "x"} if suffix else {}),
+            },
+        }
+    )
+    if len(frame):
+        edges = [_middle(frame)[0] - _HALF_WEEK, _middle(frame)[-1] + _HALF_WEEK]
+        figure.update_layout({f"xaxis{suffix}": {"range": edges}})
+    figure.add_annotation(
+        text=f"<b>{metric.name}</b>",
+        x=0, xref="paper", y=domain[1], yref="paper",
+        xanchor="left", yanchor="bottom", showarrow=False,
+    )  # fmt: skip
+
+
+def _behind(figure: go.Figure, frame: pd.DataFrame, suffix: str, city_name: str) -> None:
+    tail = _tail(frame)
+    ripe = frame.iloc[:tail]
+    figure.add_scatter(
+        x=_middle(ripe), y=list(ripe["value"]), mode="lines",
+        line={"color": PALE, "width": 1.5}, hoverinfo="skip", name=city_name,
+        xaxis=f"x{suffix}", yaxis=f"y{suffix}",
+    )  # fmt: skip
+    known = ripe[ripe["value"].notna()]
+    if len(known):
+        figure.add_annotation(
+            text=city_name, x=_middle(known)[0], y=float(known["value"].iloc[0]),
+            xref=f"x{suffix}", yref=f"y{suffix}", xanchor="left", yanchor="bottom",
+            showarrow=False, font={"color": SOFT},
+        )  # fmt: skip
+
+
+def _lines(
+    figure: go.Figure, key: str, frame: pd.DataFrame, suffix: str, axis: tuple[float, float]
+) -> None:
+    metric = METRICS[key]
+    axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
+    tail = _tail(frame)
+    when = _middle(frame)
+    low, high = axis
+    ripe = frame.iloc[:tail]
+    # A band cannot skip a week: each unbroken run of weeks is a band of its own.
+    for run in _runs(ripe):
+        band = frame.iloc[run[0] : run[1]]
+        x = when[run[0] : run[1]]
+        figure.add_scatter(
+            x=[*x, *reversed(x)],
+            y=[*band["high"].clip(low, high), *reversed(list(band["low"].clip(low, high)))],
+            mode="lines", line={"width": 0}, fill="toself", fillcolor=BAND, hoverinfo="skip",
+            **axes,
+        )  # fmt: skip
+    if tail < len(frame):
+        figure.add_bar(
+            x=when[tail:], y=[high - low] * (len(frame) - tail), base=low,
+            width=_WEEK_MS, hoverinfo="skip",
+            marker={
+                "color": "rgba(0,0,0,0)",
+                "line": {"width": 0},
+                "pattern": {"shape": "/", "fgcolor": PALE, "size": 6, "solidity": 0.12},
+            },
+            **axes,
+        )  # fmt: skip
+        figure.add_annotation(
+            text="未成熟", x=when[tail] - _HALF_WEEK, y=low, xref=f"x{suffix}", yref=f"y{suffix}",
+            xanchor="left", yanchor="bottom", showarrow=False, font={"color": SOFT},
+        )  # fmt: skip
+        start = max(0, tail - 1)
+        figure.add_scatter(
+            x=when[start:], y=list(frame["value"].iloc[start:]), mode="lines",
+            line={"color": SOFT, "width": 1.6, "dash": "dot"}, hoverinfo="skip", **axes,
+        )  # fmt: skip
+    hover = [
+        f"{week_text(row.week_start, row.week_end)} {metric.name} "
+        f"{value_text(metric, row.value)}<br>区间 {interval_text(metric, row.low, row.high)},"
+        f"n={count(row.n)}{'' if row.mature else ',未成熟'}"
+        for row in frame.itertuples()
+    ]
+    figure.add_scatter(
+        x=when[:tail], y=list(ripe["value"]), mode="lines+markers",
+        line={"color": ACCENT, "width": 2}, marker={"size": 5, "color": ACCENT},
+        hovertext=hover[:tail], hoverinfo="text", name=metric.name, connectgaps=False, **axes,
+    )  # fmt: skip
+    if tail < len(frame):
+        figure.add_scatter(
+            x=when[tail:], y=list(frame["value"].iloc[tail:]), mode="markers",
+            marker={"size": 6, "color": "#ffffff", "line": {"color": SOFT, "width": 1.4}},
+            hovertext=hover[tail:], hoverinfo="text", name=f"{metric.name}(未成熟)", **axes,
+        )  # fmt: skip
+    known = [place for place in range(tail) if not math.isnan(frame["value"].iloc[place])]
+    if known:
+        last = known[-1]
+        value = float(frame["value"].iloc[last])
+        figure.add_annotation(
+            text=f"<b>{value_text(metric, value)}</b>", x=1, xref="paper",
+            y=min(max(value, low), high), yref=f"y{suffix}", xanchor="left", xshift=6,
+            showarrow=False, font={"color": INK},
+        )  # fmt: skip
+
+
+def _runs(frame: pd.DataFrame) -> list[tuple[int, int]]:
+    """Return start and stop of each unbroken run of weeks with an interval."""
+    runs: list[tuple[int, int]] = []
+    start: int | None = None
+    bounds = [*zip(frame["low"], frame["high"], strict=True), (math.nan, math.nan)]
+    for place, (low, high) in enumerate(bounds):
+        known = not (math.isnan(low) or math.isnan(high))
+        if known and start is None:
+            start = place
+        if not known and start is not None:
+            runs.append((start, place))
+            start = None
+    return runs

@@ -1,0 +1,170 @@
+"""The tile map: every district an equal tile in its geographic place.
+
+Shape and word say how a district stands, colour comes last; inside the noise band a tile is
+neutral. Without known places (another city) the same tiles flow in an ordinary grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from dash import dcc, html
+
+from components.formatting import (
+    INTERVAL_WORDS,
+    count,
+    joint_decimals,
+    missing_reason,
+    value_parts,
+)
+from components.sparkline import sparkline
+from domain.metrics import Metric, Standing
+
+MARKS: dict[Standing, tuple[str, str]] = {
+    "above": ("▲", "高于"),
+    "level": ("●", "持平"),
+    "below": ("▼", "低于"),
+    "insufficient": ("□", "样本不足"),
+    "neutral": ("", ""),
+}
+
+
+def standing_tone(metric: Metric, standing: Standing) -> str:
+    """Return how a standing is coloured: "good", "bad", or "" for what is not a difference."""
+    if standing not in ("above", "below") or metric.better == "neutral":
+        return ""
+    wanted = "above" if metric.better == "higher" else "below"
+    return "good" if standing == wanted else "bad"
+
+
+def standing_mark(metric: Metric, standing: Standing) -> html.Span:
+    """Return shape and word of a standing, for tiles and tables."""
+    shape, word = MARKS[standing]
+    tone = standing_tone(metric, standing)
+    return html.Span(
+        [html.Span(shape, **{"aria-hidden": "true"}), f" {word}"] if word else "",
+        className=f"standing standing-{standing} {f'is-{tone}' if tone else ''}".strip(),
+    )
+
+
+def tile_map(rows: pd.DataFrame, metric: Metric, against: str = "与其余各区合并相比") -> html.Div:
+    """Return the districts as a grid of links, with a legend that counts the standings.
+
+    Args:
+        rows: one row per district: ``name`` (str), ``value``, ``n`` (float), ``standing``
+            (Standing), ``href`` (str), optionally ``spark`` (weekly frame or None), and optionally
+            ``tile_row`` and ``tile_column`` (int or NA; a district without them goes below).
+        metric: the indicator shown.
+        against: what the standing compares with, for the legend.
+    """
+    places = _places(rows)
+    decimals = joint_decimals(metric, list(rows["value"]))
+    tiles = [
+        _tile(row, metric, decimals, place)
+        for (_, row), place in zip(rows.iterrows(), places, strict=True)
+    ]
+    columns = max((column for place in places if place for column in [place[1]]), default=0)
+    legend, corner = _legend(rows, metric, against), _free_corner(places, columns)
+    if corner:
+        legend.style = {"gridRow": "1 / span 2", "gridColumn": str(corner)}
+    return html.Div(
+        [
+            *([] if corner else [html.Ul([legend], className="tile-legend-row")]),
+            html.Ul(
+                [*([legend] if corner else []), *tiles],
+                className="tiles" if columns else "tiles tiles-flow",
+                style={"--tile-columns": str(columns)} if columns else None,
+            ),
+        ],
+        className="tile-map",
+    )
+
+
+def _places(rows: pd.DataFrame) -> list[tuple[int, int] | None]:
+    """Return row and column of each tile from 1; all None when no tile has a place."""
+    if "tile_row" not in rows or rows["tile_row"].isna().all():
+        return [None] * len(rows)
+    top, left = int(rows["tile_row"].min()), int(rows["tile_column"].min())
+    bottom = int(rows["tile_row"].max()) - top + 1
+    columns = int(rows["tile_column"].max()) - left + 1
+    places: list[tuple[int, int] | None] = []
+    extra = 0
+    for row, column in zip(rows["tile_row"], rows["tile_column"], strict=True):
+        if pd.isna(row) or pd.isna(column):
+            places.append((bottom + 1 + extra // columns, extra % columns + 1))
+            extra += 1
+        else:
+            places.append((int(row) - top + 1, int(column) - left + 1))
+    return places
+
+
+def _free_corner(places: Sequence[tuple[int, int] | None], columns: int) -> int:
+    """Return an outer column free in the two upper rows, where the legend fits; 0 for none."""
+    taken = {place for place in places if place}
+    for column in (columns, 1):
+        if columns > 2 and not taken & {(1, column), (2, column)}:
+            return column
+    return 0
+
+
+def _tile(row: pd.Series, metric: Metric, decimals: int, place: tuple[int, int] | None) -> html.Li:
+    number, unit = value_parts(metric, float(row["value"]), decimals)
+    standing: Standing = row["standing"]
+    tone = standing_tone(metric, standing)
+    spark = row.get("spark")
+    missing = pd.isna(row["value"])
+    base = "" if metric.kind == "count" else f"n {count(row['n'])}"
+    if missing:
+        base = missing_reason(metric)
+    return html.Li(
+        dcc.Link(
+            [
+                html.Span(
+                    [
+                        html.Span(row["name"], className="tile-name"),
+                        standing_mark(metric, standing),
+                    ],
+                    className="tile-head",
+                ),
+                html.Span(
+                    [number, html.Span(f" {unit}", className="tile-unit") if unit else ""],
+                    className="tile-value",
+                ),
+                html.Span(
+                    [
+                        *(
+                            [sparkline(spark, metric, width=60, height=18)]
+                            if isinstance(spark, pd.DataFrame) and not spark.empty and not missing
+                            else []
+                        ),
+                        html.Span(base, className="tile-n"),
+                    ],
+                    className="tile-foot",
+                ),
+            ],
+            href=row["href"],
+            className="tile-link",
+        ),
+        className=f"tile tile-{standing} {f'is-{tone}' if tone else ''}".strip(),
+        style={"gridRow": str(place[0]), "gridColumn": str(place[1])} if place else None,
+    )
+
+
+def _legend(rows: pd.DataFrame, metric: Metric, against: str) -> html.Li:
+    if metric.kind == "count":
+        return html.Li(
+            [html.P(metric.name), html.P("数量多少不作高低判断")], className="tile-legend"
+        )
+    standings = rows["standing"].value_counts()
+    lines = [
+        html.P(
+            [standing_mark(metric, standing), html.Span(f"{standings.get(standing, 0)}个")],
+            className="tile-legend-line",
+        )
+        for standing in ("above", "level", "below", "insufficient")
+    ]
+    return html.Li(
+        [html.P(f"{against}({INTERVAL_WORDS})"), *lines],
+        className="tile-legend",
+    )

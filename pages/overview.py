@@ -1,0 +1,556 @@
+"""总览: is it getting better, where not, and is the difference real?"""
+
+from __future__ import annotations
+
+import dash
+import pandas as pd
+from dash import Input, Output, callback, dcc, html
+
+from components.cards import card_row, change_tone, headline_card
+from components.exceptions import exception_list
+from components.figures.template import graph
+from components.figures.trend import rates_trend_figure
+from components.formatting import (
+    INTERVAL_WORDS,
+    change_text,
+    count,
+    count_in_words,
+    joint_decimals,
+    share,
+)
+from components.page_strip import strip
+from components.panel import panel, panel_grid
+from components.sentences import answer_sentence, places_sentence, trend_sentence
+from components.sparkline import interval_bar, sparkline
+from components.states import empty_state, loading
+from components.tables import (
+    Apart,
+    Column,
+    Content,
+    Row,
+    data_table,
+    link_cell,
+    table_twin,
+    value_cell,
+    weekly_table,
+)
+from components.tile_map import standing_mark, tile_map
+from data_access.case_counts import (
+    UNPLACED,
+    Group,
+    closings_by_window,
+    counts_by_week,
+    counts_by_window,
+    days_with_cases,
+)
+from data_access.question import SPARK_WEEKS, TREND_WEEKS, Question
+from domain.comparison import (
+    Measured,
+    aligned,
+    group_rows,
+    measured,
+    of_window,
+    per_ten_thousand,
+    weekly_by_group,
+    weekly_estimates,
+)
+from domain.filters import BASIS_LABELS, COMPARE_LABELS, to_search
+from domain.metrics import HEADLINE, METRICS, Metric, broken_identities, total
+from domain.periods import Window, present, weeks_before
+from domain.signals import (
+    Checked,
+    Signal,
+    data_problems,
+    falling_rates,
+    overdue_stock,
+    shrinking_denominators,
+    together,
+)
+from pages._answers import answers, reader
+
+PATH = "/"
+dash.register_page(__name__, path=PATH, title="总览 · 接诉即办督办看板", name="总览", order=0)
+
+TREND_RATES = ("response", "resolution", "satisfaction")
+SHOWN_CATEGORIES = 20
+
+
+def layout(**_query: str) -> html.Div:
+    """Return the empty page; its panels fill themselves."""
+    return html.Div(
+        [
+            loading(html.Div(id="overview-summary"), "20rem"),
+            panel_grid(
+                [
+                    loading(html.Div(id="overview-map"), "26rem"),
+                    loading(html.Div(id="overview-trend"), "26rem"),
+                ]
+            ),
+            loading(html.Div(id="overview-places"), "20rem"),
+            loading(html.Div(id="overview-categories"), "20rem"),
+        ],
+        className="page page-overview",
+    )
+
+
+# --- What the panels are about ------------------------------------------------------------------
+
+
+def _group(question: Question) -> Group:
+    """Return by what places are compared: streets within a district, else districts."""
+    filters = question.filters
+    one = len(question.snapshot.reference.districts) == 1
+    return "subdistrict" if filters.district or filters.subdistrict or one else "district"
+
+
+def _group_word(question: Question) -> str:
+    return "街道乡镇" if _group(question) == "subdistrict" else "区"
+
+
+def _places(question: Question) -> pd.DataFrame:
+    """Return the places compared (``code``, ``name``, tile places, population), in order."""
+    reference, filters = question.snapshot.reference, question.filters
+    if _group(question) == "district":
+        return reference.districts
+    streets, districts = reference.subdistricts, reference.districts
+    if filters.subdistrict:
+        return streets[streets["code"].isin(list(filters.subdistrict))]
+    if filters.district:
+        chosen = districts.loc[districts["code"].isin(list(filters.district)), "id"]
+        return streets[streets["district_id"].isin(chosen)]
+    return streets
+
+
+def _counts(question: Question) -> pd.DataFrame:
+    """Return the counts of the page: one row per window and place."""
+    return counts_by_window(
+        question.snapshot, reader(), question.filters, question.windows, _group(question)
+    )
+
+
+def _in_weeks(question: Question, weeks: int) -> tuple[tuple[Window, ...], pd.DataFrame]:
+    """Return the weeks up to the end of the period and the counts of each place in them."""
+    cutoff = question.snapshot.cutoff.date()
+    windows = tuple(weeks_before(cutoff, question.period.window.end, weeks))
+    rows = counts_by_week(question.snapshot, reader(), question.filters, windows, _group(question))
+    return windows, rows
+
+
+def _narrowed(question: Question, **changes: str | tuple[str, ...]) -> str:
+    """Return the link to the same view, narrowed, other filters kept."""
+    return PATH + to_search(question.asked.narrowed(**changes))
+
+
+def _narrowed_to(question: Question, code: str) -> str:
+    if _group(question) == "district":
+        return _narrowed(question, district=(code,))
+    return _narrowed(question, subdistrict=(code,))
+
+
+def _definition(question: Question, metric: Metric) -> str:
+    return f"/definitions{to_search(question.asked)}#{metric.key}"
+
+
+# --- Summary ------------------------------------------------------------------------------------
+
+
+@callback(Output("overview-summary", "children"), Input("question", "data"))
+@answers
+def show_summary(question: Question) -> html.Div:
+    """Return the answer sentence, the exceptions and the headline figures."""
+    rows = _counts(question)
+    now = total(of_window(rows, "now"))
+    head = strip(
+        answer_sentence(
+            question.place,
+            _whole(question, rows, question.filters.indicator),
+            question.compare_word,
+        ),
+        question.words,
+        question.snapshot.cutoff,
+        question.rules.version,
+        question.snapshot.key,
+        question.snapshot.is_demo,
+        link=PATH + question.canonical,
+    )
+    if not now["cases"].iloc[0]:
+        return html.Div([head, empty_state()])
+    broken = broken_identities({str(name): int(n) for name, n in now.iloc[0].items()})
+    if broken:
+        raise ValueError("、".join(broken))
+    checked = _exceptions(question, rows)
+    return html.Div(
+        [
+            head,
+            exception_list(
+                checked.signals,
+                [_signal_href(question, signal) for signal in checked.signals],
+                checked.normal,
+                question.place,
+            ),
+            card_row(_cards(question, rows)),
+        ]
+    )
+
+
+def _whole(question: Question, rows: pd.DataFrame, key: str) -> Measured:
+    """Return an indicator of all places together."""
+    metric = METRICS[key]
+    windows = dict(question.windows)
+    before = {
+        COMPARE_LABELS[name]: (total(of_window(rows, name)), windows[name].days)
+        for name in ("previous", "year")
+    }
+    return measured(
+        metric, total(of_window(rows, "now")), before, question.rules, windows["now"].days
+    )[0]
+
+
+def _cards(question: Question, rows: pd.DataFrame) -> list[html.Article]:
+    windows = dict(question.windows)
+    weeks, weekly = _in_weeks(question, SPARK_WEEKS)
+    closed = closings_by_window(
+        question.snapshot, reader(), question.filters, (("now", windows["now"]),)
+    )["now"]
+    cards = []
+    for key in HEADLINE:
+        metric = METRICS[key]
+        cards.append(
+            headline_card(
+                _whole(question, rows, key),
+                weekly_estimates(weekly, weeks, metric, question.rules),
+                href=_narrowed(question, indicator=key),
+                definition_href=_definition(question, metric),
+                extra=f"同期办结 {count_in_words(closed, '件')}(按办结时间)"
+                if key == "volume"
+                else "",
+            )
+        )
+    return cards
+
+
+def _exceptions(question: Question, rows: pd.DataFrame) -> Checked:
+    snapshot, rules, filters = question.snapshot, question.rules, question.filters
+    places = _places(question)
+    now = aligned(of_window(rows, "now"), places)
+    cases = of_window(rows, "now")
+    window = question.period.window
+    unplaced = int(cases.loc[cases["code"] == UNPLACED, "cases"].sum())
+    missing = window.days - days_with_cases(snapshot, reader(), filters, window)
+    results = [
+        overdue_stock(places, now, rules),
+        data_problems(
+            snapshot.cutoff,
+            None if snapshot.is_demo else present(),
+            missing,
+            unplaced,
+            int(cases["cases"].sum()),
+            rules,
+        ),
+    ]
+    if question.compared:
+        name, compared = question.compared
+        before = aligned(of_window(rows, name), places)
+        everything = counts_by_window(
+            snapshot, reader(), filters.narrowed(basis="all"), question.windows, _group(question)
+        )
+        assessed = counts_by_window(
+            snapshot,
+            reader(),
+            filters.narrowed(basis="assessed"),
+            question.windows,
+            _group(question),
+        )
+        results += [
+            falling_rates(places, now, before, rules, (window.days, compared.days)),
+            shrinking_denominators(
+                places,
+                aligned(of_window(assessed, "now"), places),
+                aligned(of_window(assessed, name), places),
+                aligned(of_window(everything, "now"), places),
+                aligned(of_window(everything, name), places),
+                rules,
+            ),
+        ]
+    return together(*results)
+
+
+def _signal_href(question: Question, signal: Signal) -> str | None:
+    return _narrowed_to(question, signal.code) if signal.code else None
+
+
+# --- Places -------------------------------------------------------------------------------------
+
+
+def _place_rows(question: Question) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the places with every indicator, and the counts they come from (same order)."""
+    rows, places = _counts(question), _places(question)
+    now = aligned(of_window(rows, "now"), places)
+    before, days = None, (1, 1)
+    if question.compared:
+        name, window = question.compared
+        before = aligned(of_window(rows, name), places)
+        days = (question.period.window.days, window.days)
+    table = group_rows(places, now, before, question.filters.indicator, question.rules, days)
+    weeks, weekly = _in_weeks(question, SPARK_WEEKS)
+    metric = METRICS[question.filters.indicator]
+    table["spark"] = pd.Series(
+        weekly_by_group(weekly, list(table["code"]), weeks, metric, question.rules),
+        dtype="object",
+    )
+    table["href"] = [_narrowed_to(question, code) for code in table["code"]]
+    return table, now
+
+
+@callback(Output("overview-map", "children"), Input("question", "data"))
+@answers
+def show_map(question: Question) -> html.Section:
+    """Return the tile map of the chosen indicator with its sentence and table."""
+    table, _ = _place_rows(question)
+    metric, word = METRICS[question.filters.indicator], _group_word(question)
+    title = f"各{word}{metric.name}"
+    if not table["volume_value"].sum():
+        return panel(title, empty_state())
+    return panel(
+        title,
+        tile_map(table, metric, f"与其余各{word}合并相比"),
+        sentence=places_sentence(metric, table, word),
+        note=f"{question.period.label} · {_basis(question)}",
+    )
+
+
+def _basis(question: Question) -> str:
+    return BASIS_LABELS[question.filters.basis]
+
+
+@callback(Output("overview-places", "children"), Input("question", "data"))
+@answers
+def show_places(question: Question) -> html.Section:
+    """Return the table of districts, or of the streets of the chosen districts."""
+    table, now = _place_rows(question)
+    metric, word = METRICS[question.filters.indicator], _group_word(question)
+    rows = _counts(question)
+    present_rows = of_window(rows, "now")
+    if _group(question) == "district":
+        table["per_ten_thousand"] = per_ten_thousand(table, now).to_numpy()
+    ordered = table.sort_values(
+        ["value", "volume_value"], ascending=[metric.better == "lower", False], kind="stable"
+    )
+    whole = group_rows(
+        pd.DataFrame({"code": [""], "name": ["汇总"]}),
+        total(present_rows),
+        None,
+        metric.key,
+        question.rules,
+        (1, 1),
+    ).iloc[0]
+    decimals = joint_decimals(metric, list(table["value"]))
+    city = float(whole["value"])
+    enough = (ordered["n"] >= question.rules.minimum_revisits) | (metric.kind == "count")
+    cells = {
+        index: _place_cells(question, row, metric, decimals, city)
+        for index, row in ordered.iterrows()
+    }
+    ranked = [Row(cells[index]) for index in ordered.index[enough]]
+    short = [Row(cells[index]) for index in ordered.index[~enough]]
+    apart = [
+        Apart(
+            f"{metric.n_words}不足{question.rules.minimum_revisits}件,样本不足,不参与高低比较",
+            short,
+        )
+    ]
+    unplaced = present_rows[present_rows["code"] == UNPLACED]
+    if not unplaced.empty:
+        outside = group_rows(
+            pd.DataFrame({"code": [""], "name": [f"未定位到{word}"]}),
+            total(unplaced),
+            None,
+            metric.key,
+            question.rules,
+            (1, 1),
+        ).iloc[0]
+        row = _place_cells(question, outside, metric, decimals, city)
+        apart.append(Apart(f"地点不在{word}名录,只计入汇总", [Row(row)]))
+    title = f"{word}对比表"
+    return panel(
+        title,
+        data_table(
+            _place_columns(question, metric),
+            ranked,
+            f"{title}:{question.words}",
+            total=Row(_place_cells(question, whole, metric, decimals, city)),
+            apart=apart,
+            caption_hidden=True,
+        ),
+        note=f"{question.words},按{metric.name}排列",
+        wide=True,
+    )
+
+
+def _place_columns(question: Question, metric: Metric) -> list[Column]:
+    comparison = [Column("change", f"{metric.name}{question.compare_word}")]
+    ratio = [Column("ratio", "万人诉求比", "end", "件/万人", phone=False)]
+    return [
+        Column("name", _group_word(question)),
+        Column("standing", "与其余相比"),
+        Column("interval", metric.name, "center", INTERVAL_WORDS, phone=False)
+        if metric.kind != "count"
+        else Column("share", "占比", "end"),
+        *(comparison if question.compared else []),
+        Column("volume", "诉求量", "end", "件"),
+        *(ratio if _group(question) == "district" else []),
+        *(
+            Column(key, METRICS[key].name, "end", METRICS[key].unit)
+            for key in ("response", "resolution", "satisfaction", "composite", "on_time")
+        ),
+        Column("overdue", "逾期未办率", "end", phone=False),
+        Column("spark", f"近{SPARK_WEEKS}周", "center", phone=False),
+    ]
+
+
+def _place_cells(
+    question: Question, row: pd.Series, metric: Metric, decimals: int, city: float
+) -> dict[str, Content]:
+    name = str(row["name"])
+    href = row.get("href")
+    cells: dict[str, Content] = {
+        "name": link_cell(name, href) if href else name,
+        "volume": count(row["volume_value"]),
+        "overdue": value_cell(
+            METRICS["overdue_rate"], row["overdue_rate_value"], row["overdue_rate_n"]
+        ),
+    }
+    for key in ("response", "resolution", "satisfaction", "composite", "on_time"):
+        each = METRICS[key]
+        cells[key] = value_cell(
+            each, row[f"{key}_value"], row[f"{key}_n"], decimals if each is metric else 1
+        )
+    if metric.kind != "count":
+        cells["interval"] = interval_bar(metric, row["value"], row["low"], row["high"], city)
+    else:
+        cells["share"] = share(row["value"] / city) if city else "—"
+    if href:
+        cells["standing"] = standing_mark(metric, row["standing"])
+        cells["spark"] = sparkline(row["spark"], metric)
+        if row["change"] is not None:
+            tone = change_tone(metric, row["change"])
+            cells["change"] = html.Span(
+                change_text(metric, row["change"]), className=f"change is-{tone}" if tone else ""
+            )
+    ratio = row.get("per_ten_thousand")
+    if ratio is not None:
+        cells["ratio"] = f"{ratio:,.1f}" if pd.notna(ratio) else "—"
+    return cells
+
+
+# --- Trend --------------------------------------------------------------------------------------
+
+
+@callback(Output("overview-trend", "children"), Input("question", "data"))
+@answers
+def show_trend(question: Question) -> html.Section:
+    """Return the three rates by week, the unfinished tail marked, the city behind a district."""
+    weeks, rows = _in_weeks(question, TREND_WEEKS)
+    own = {key: weekly_estimates(rows, weeks, METRICS[key], question.rules) for key in TREND_RATES}
+    title, note = "三率走势", f"近{TREND_WEEKS}周,按诉求创建周 · {_basis(question)}"
+    if not any(frame["n"].sum() for frame in own.values()):
+        own = {"on_time": weekly_estimates(rows, weeks, METRICS["on_time"], question.rules)}
+        title, note = "按时办结率走势", f"{note};无有效回访,三率不可算"
+        if not own["on_time"]["n"].sum():
+            return panel(title, empty_state(), note=note)
+    city = None
+    if question.filters.district or question.filters.subdistrict:
+        everywhere = counts_by_week(
+            question.snapshot,
+            reader(),
+            question.filters.narrowed(district=(), subdistrict=()),
+            weeks,
+            "district",
+        )
+        city = {
+            key: weekly_estimates(everywhere, weeks, METRICS[key], question.rules) for key in own
+        }
+    sentence = trend_sentence(own)
+    return panel(
+        title,
+        graph(rates_trend_figure(own, city), f"{title}:{sentence}", "overview-trend-graph"),
+        sentence=sentence,
+        note=note,
+        twin=table_twin(title, weekly_table({METRICS[key]: own[key] for key in own})),
+    )
+
+
+# --- Categories ---------------------------------------------------------------------------------
+
+
+@callback(Output("overview-categories", "children"), Input("question", "data"))
+@answers
+def show_categories(question: Question) -> html.Section:
+    """Return the table of categories by volume, one level below those filtered by."""
+    rows = counts_by_window(
+        question.snapshot, reader(), question.filters, question.windows, "category"
+    )
+    now = of_window(rows, "now").sort_values("cases", ascending=False, ignore_index=True)
+    title, note = "诉求分类", f"{question.words},按诉求量排列"
+    if now.empty:
+        return panel(title, empty_state(), note=note, wide=True)
+    groups = now[["code", "name"]]
+    before, days = None, (1, 1)
+    if question.compared:
+        name, window = question.compared
+        before = aligned(of_window(rows, name), groups)
+        days = (question.period.window.days, window.days)
+    table = group_rows(groups, now, before, "volume", question.rules, days)
+    cases = float(table["volume_value"].sum())
+    known = table[table["code"] != UNPLACED]
+    shown = [Row(_category_cells(question, row, cases)) for _, row in known.iterrows()]
+    unknown = table[table["code"] == UNPLACED].assign(name="未归类")
+    columns = [
+        Column("name", "分类"),
+        Column("volume", "诉求量", "end", "件"),
+        Column("share", "占比", "end"),
+        *([Column("change", f"诉求量{question.compare_word}")] if question.compared else []),
+        *(
+            Column(key, METRICS[key].name, "end", METRICS[key].unit)
+            for key in ("response", "resolution", "satisfaction", "on_time")
+        ),
+    ]
+    whole = group_rows(
+        pd.DataFrame({"code": [""], "name": ["汇总"]}), total(now), None, "volume",
+        question.rules, (1, 1),
+    ).iloc[0]  # fmt: skip
+    outside = [Row(_category_cells(question, row, cases)) for _, row in unknown.iterrows()]
+    return panel(
+        title,
+        data_table(
+            columns,
+            shown,
+            f"{title}:{question.words}",
+            total=Row(_category_cells(question, whole, cases)),
+            apart=[Apart("分类不在名录,只计入汇总", outside)],
+            caption_hidden=True,
+            tall=len(shown) > SHOWN_CATEGORIES,
+        ),
+        note=note,
+        actions=[dcc.Link("各项指标的口径", href=f"/definitions{to_search(question.asked)}")],
+        wide=True,
+    )
+
+
+def _category_cells(question: Question, row: pd.Series, cases: float) -> dict[str, Content]:
+    code = str(row["code"])
+    volume = METRICS["volume"]
+    level = question.snapshot.reference.categories.set_index("code")["level"].get(code, 3)
+    open_further = code and level < 3 and code not in question.filters.category
+    cells: dict[str, Content] = {
+        "name": link_cell(str(row["name"]), _narrowed(question, category=(code,)))
+        if open_further
+        else str(row["name"]),
+        "volume": count(row["volume_value"]),
+        "share": share(row["volume_value"] / cases),
+    }
+    if row["change"] is not None:
+        cells["change"] = change_text(volume, row["change"])
+    for key in ("response", "resolution", "satisfaction", "on_time"):
+        cells[key] = value_cell(METRICS[key], row[f"{key}_value"], row[f"{key}_n"])
+    return cells
