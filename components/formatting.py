@@ -145,12 +145,9 @@ def axis_ticks(
     low, high = axis
     scale = 100 if metric.kind == "rate" else 1
     unit = " %" if metric.kind == "rate" else ""
-    # Steps that divide the axis, the finest first.
-    steps = next(
-        steps
-        for steps in range(most - 1, 0, -1)
-        if steps == 1 or math.isclose(scale * (high - low) / steps % 1, 0, abs_tol=1e-6)
-    )
+    # The most steps that are whole or half units.
+    halves = round(2 * scale * (high - low))
+    steps = max(steps for steps in range(1, most) if steps == 1 or halves % steps == 0)
     places = [low + (high - low) * tick / steps for tick in range(steps + 1)]
     return places, [f"{round(scale * place, 1):g}{unit}" for place in places]
 

@@ -114,9 +114,8 @@ def _tile(row: pd.Series, metric: Metric, decimals: int, place: tuple[int, int] 
     tone = standing_tone(metric, standing)
     spark = row.get("spark")
     missing = pd.isna(row["value"])
-    base = "" if metric.kind == "count" else f"n {count(row['n'])}"
-    if missing:
-        base = missing_reason(metric)
+    beside = missing_reason(metric) if missing else unit
+    n_text = "" if missing or metric.kind == "count" else f"n {count(row['n'])}"
     return html.Li(
         dcc.Link(
             [
@@ -128,7 +127,7 @@ def _tile(row: pd.Series, metric: Metric, decimals: int, place: tuple[int, int] 
                     className="tile-head",
                 ),
                 html.Span(
-                    [number, html.Span(f" {unit}", className="tile-unit") if unit else ""],
+                    [number, html.Span(f" {beside}", className="tile-unit")],
                     className="tile-value",
                 ),
                 html.Span(
@@ -138,7 +137,7 @@ def _tile(row: pd.Series, metric: Metric, decimals: int, place: tuple[int, int] 
                             if isinstance(spark, pd.DataFrame) and not spark.empty and not missing
                             else []
                         ),
-                        html.Span(base, className="tile-n"),
+                        html.Span(n_text, className="tile-n"),
                     ],
                     className="tile-foot",
                 ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -311,12 +311,7 @@ def _publish(
     key = VersionKey(line, last + 1)
 
     progress("读取暂存数据", 0.0)
-    if isinstance(versions, FileVersions):
-        building = _building_file(settings, versions, staged, key, previous)
-    else:
-        assert isinstance(versions, SchemaVersions)
-        building = _building_schema(versions, staged, key, previous)
-    with building as connection:
+    with _building(settings, versions, staged, key, previous) as connection:
         progress("与现有版本比较", 0.15)
         replaced, changed = _compare(connection, staged, previous is not None)
         if not changed:
@@ -326,20 +321,18 @@ def _publish(
         # A demo is made anew as a whole; nothing of an earlier one may shine through.
         merged = previous is not None and line != DEMO_LINE
         _fill(connection, staged, key, now, merged=merged, replaced=replaced, progress=progress)
-        if isinstance(versions, SchemaVersions):
-            progress("建立索引", 0.8)
+        progress("写入磁盘", 0.8)
+        if isinstance(versions, FileVersions):
+            connection.exec_driver_sql("CHECKPOINT")
+        else:
             _index(connection, versions.schema_name(key))
-        progress("写入磁盘", 0.95)
-    if isinstance(versions, SchemaVersions):
-        versions.publish(key, now)
-    else:
-        versions.publish(key)
+    versions.publish(key)
     try:
         published = _describe(versions, key, is_current=True)  # readers can open it
-    except StoreError:
+        progress("切换版本", 0.98)
+    except BaseException:
         versions.remove(key)
         raise
-    progress("切换版本", 0.98)
     versions.switch(key)
     for superseded in _superseded(settings, versions.kept(), key, previous):
         versions.remove(superseded)
@@ -377,6 +370,23 @@ def _superseded(
     return [other for other in kept if other not in stay]
 
 
+def _building(
+    settings: Settings,
+    versions: Versions,
+    staged: Staged,
+    key: VersionKey,
+    previous: VersionKey | None,
+) -> AbstractContextManager[Connection]:
+    """Give a connection to where a version is built, with empty tables.
+
+    ``staging`` and ``previous`` are schemas there; what is left of it after a failure is removed
+    with the lock.
+    """
+    if isinstance(versions, FileVersions):
+        return _building_file(settings, versions, staged, key, previous)
+    return _building_schema(versions, staged, key, previous)
+
+
 @contextmanager
 def _building_file(
     settings: Settings,
@@ -385,7 +395,6 @@ def _building_file(
     key: VersionKey,
     previous: VersionKey | None,
 ) -> Iterator[Connection]:
-    """Give a connection to a new DuckDB file that sees ``staging`` and ``previous``."""
     path = versions.building_path(key)
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(
@@ -413,14 +422,12 @@ def _building_file(
             connection.exec_driver_sql(f"ATTACH '{quoted}' AS {name} (READ_ONLY)")
         schema.metadata.create_all(connection, checkfirst=False)
         yield connection
-        connection.exec_driver_sql("CHECKPOINT")
 
 
 @contextmanager
 def _building_schema(
     versions: SchemaVersions, staged: Staged, key: VersionKey, previous: VersionKey | None
 ) -> Iterator[Connection]:
-    """Give a connection to a new PostgreSQL schema that sees ``staging`` and ``previous``."""
     names = {None: versions.schema_name(key), "staging": STAGING_SCHEMA}
     if previous is not None:
         names["previous"] = versions.schema_name(previous)
@@ -436,10 +443,7 @@ def _building_schema(
             for table in staged_tables:
                 table.create(connection)
                 _copy(staging, connection, table)
-        try:
-            yield connection
-        finally:
-            connection.execute(sa.schema.DropSchema(STAGING_SCHEMA, cascade=True))
+        yield connection
 
 
 def _copy(staging: duckdb.DuckDBPyConnection, connection: Connection, table: sa.Table) -> None:
@@ -528,7 +532,7 @@ def _fill(
         if is_staged or merged:
             source = (_STAGED if is_staged else _PREVIOUS)[table.name]
             connection.execute(_copied(table, source))
-    _fill_loads(connection, key, now, replaced if merged else 0)
+    _fill_loads(connection, key, replaced if merged else 0)
     connection.execute(
         schema.states.insert(),
         outcomes.states().to_dict("records"),
@@ -576,14 +580,14 @@ def _copied(table: sa.Table, source: sa.Table) -> sa.Insert:
     return table.insert().from_select(names, sa.select(*(source.c[name] for name in names)))
 
 
-def _fill_loads(connection: Connection, key: VersionKey, now: dt.datetime, replaced: int) -> None:
+def _fill_loads(connection: Connection, key: VersionKey, replaced: int) -> None:
     """Write the account of this load: read = kept + merged + rejected.
 
     A case that the previous version has already counts as merged. Which file it came from is not
     known any more, so the first files that have room for it get it; the sum is exact.
     """
     for row in connection.execute(sa.select(_STAGED["loads"])).mappings().all():
-        load = {**row, "version": key.version, "loaded_at": row["loaded_at"] or now}
+        load = {**row, "version": key.version}
         if load["table_name"] == schema.cases.name:
             unmerged = load["rows_read"] - load["rows_rejected"] - load["rows_merged"]
             merged = min(replaced, unmerged)
@@ -671,4 +675,5 @@ def _index(connection: Connection, schema_name: str) -> None:
         )
         connection.execute(sa.schema.CreateIndex(index))
     for table in schema.metadata.sorted_tables:
+        # The name is made of a line and a number.
         connection.execute(sa.text(f"ANALYZE {schema_name}.{table.name}"))

@@ -138,9 +138,10 @@ def ask(store: Store, scope: Scope, search: object) -> Question:
     if search is not None and not readable:
         problems.append("筛选条件不是文字,未采用")
     filters = parsed.filters
+    current = store.current()
     snapshot = store.get(filters.version) if filters.version else None
     if snapshot is None:
-        snapshot = store.current()
+        snapshot = current
         if snapshot is None:
             raise NothingPublishedError
         if filters.version:
@@ -150,7 +151,8 @@ def ask(store: Store, scope: Scope, search: object) -> Question:
     problems += unknown
     cutoff = snapshot.cutoff.date()
     newest = rules_in_force(snapshot.rule_sets, cutoff)
-    if filters.version != snapshot.key:
+    if snapshot is current:
+        # A link made from here must not hold on to this version when the next one comes.
         filters = filters.narrowed(version="")
     period = None
     if filters.period:

@@ -146,7 +146,12 @@ class Store:
                     raise StoreError(f"版本 {key} 无法打开:{error}") from error
                 log.exception("version_unreadable", version=str(key), serving=served.key)
                 return served
-            self._served = key
+            if key != self._served:
+                # What older versions hold in memory goes; one that is still used reconnects.
+                for other in self._snapshots.values():
+                    if other is not snapshot:
+                        other.engine.dispose()
+                self._served = key
             return snapshot
 
     def get(self, key: str) -> Snapshot | None:
@@ -156,9 +161,12 @@ class Store:
             return None
         with self._lock:
             self._after_fork()
-            if wanted not in self._snapshots and wanted not in self._versions.kept():
-                return None
-            return self._open(wanted)
+            if wanted in self._versions.kept():
+                return self._open(wanted)
+            gone = self._snapshots.pop(wanted, None)
+            if gone is not None:
+                gone.engine.dispose()
+            return None
 
     def close(self) -> None:
         """Close every connection; the store can be used again afterwards."""

@@ -7,7 +7,6 @@ names the current one and is replaced in one rename. PostgreSQL: one schema per 
 
 from __future__ import annotations
 
-import datetime as dt
 import fcntl
 import json
 import os
@@ -19,12 +18,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
+from data_access.schema import version_info
 from data_access.settings import Settings
 
 DEMO_LINE = "demo"
@@ -59,33 +60,6 @@ class VersionKey:
         """Return the key that a text means; None when it cannot be one (a text may come by URL)."""
         match = _KEY.fullmatch(text)
         return cls(match[1], int(match[2])) if match else None
-
-
-class Versions(Protocol):
-    """What an engine has to know about its versions; see the two classes below."""
-
-    def current(self) -> VersionKey | None:
-        """Return the current version, cheaply; None when nothing is published."""
-
-    def kept(self) -> list[VersionKey]:
-        """Return every complete version that is kept, by line and version."""
-
-    def reader(self, key: VersionKey) -> Engine:
-        """Return a new engine that can only read this version, without connecting."""
-
-    def switch(self, key: VersionKey) -> None:
-        """Make a complete version the current one, in one step that survives a crash."""
-
-    def remove(self, key: VersionKey) -> None:
-        """Remove a version that is not the current one."""
-
-    def close(self) -> None:
-        """Release connections."""
-
-
-def open_versions(settings: Settings) -> Versions:
-    """Return the versions of the engine that the settings name."""
-    return SchemaVersions(settings) if settings.database_url else FileVersions(settings)
 
 
 class FileVersions:
@@ -299,8 +273,10 @@ class SchemaVersions:
         try:
             with self._reader().connect() as connection:
                 rows = connection.execute(statement).all()
-        except sa.exc.ProgrammingError:
-            return []  # no table: nothing was ever published
+        except sa.exc.ProgrammingError as error:
+            if isinstance(error.orig, psycopg.errors.UndefinedTable):
+                return []  # nothing was ever published
+            raise
         return [VersionKey(line, version) for line, version in rows]
 
     def reader(self, key: VersionKey) -> Engine:
@@ -309,16 +285,13 @@ class SchemaVersions:
             raise StoreError(f"版本 {key} 不存在")
         return self._reader().execution_options(schema_translate_map={None: self.schema_name(key)})
 
-    def publish(self, key: VersionKey, published_at: dt.datetime) -> None:
-        """Turn the schema in which a version was built into a version, not yet the current one."""
+    def publish(self, key: VersionKey) -> None:
+        """Write the row that makes a built schema a version, not yet the current one."""
         publication.create(self.loader(), checkfirst=True)
-        row = publication.insert().values(
-            line=key.line,
-            version=key.version,
-            schema_name=self.schema_name(key),
-            published_at=published_at,
-            is_current=False,
-        )
+        name = self.schema_name(key)
+        info = version_info.to_metadata(sa.MetaData(), schema=name)
+        values = (info.c.line, info.c.version, sa.literal(name), info.c.published_at, sa.false())
+        row = publication.insert().from_select(publication.columns.keys(), sa.select(*values))
         with self.loader().begin() as connection:
             connection.execute(row)
 
@@ -330,7 +303,7 @@ class SchemaVersions:
         self._seen = None
 
     def remove(self, key: VersionKey) -> None:
-        """Remove a version's row and its schema; a schema that is being read goes next time."""
+        """Remove a version's row and its schema; one that is being read goes next time."""
         with self.loader().begin() as connection:
             connection.execute(
                 publication.delete().where(
@@ -355,14 +328,24 @@ class SchemaVersions:
                 # Readers of other versions must not queue behind a drop that waits for one.
                 connection.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
                 connection.execute(sa.schema.DropSchema(name, cascade=True, if_exists=True))
-        except sa.exc.OperationalError:
-            pass  # still read by someone; without a row it is a leftover of the next load
+        except sa.exc.OperationalError as error:
+            # Still read by someone: without a row it is a leftover for the next load.
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
 
     def close(self) -> None:
         """Close every connection."""
         for engine in (self._reading, self._loading):
             if engine is not None:
                 engine.dispose()
+
+
+Versions = FileVersions | SchemaVersions
+
+
+def open_versions(settings: Settings) -> Versions:
+    """Return the versions of the engine that the settings name."""
+    return SchemaVersions(settings) if settings.database_url else FileVersions(settings)
 
 
 # Lock files held by this process, with how many times they were taken.

@@ -183,7 +183,8 @@ def estimate(counts: Counts, metric: Metric, rules: Rules) -> pd.DataFrame:
     for a count). A row with n = 0 has NaN but for n. Wilson for yes/no answers, the interval of
     the mean of per-case scores for fractional credit.
     """
-    columns = {name: counts[name].to_numpy(dtype="float64") for name in COUNT_COLUMNS}
+    values = counts[list(COUNT_COLUMNS)].to_numpy(dtype="float64")
+    columns = dict(zip(COUNT_COLUMNS, values.T, strict=True))
     numerator, denominator = metric.sums(columns, rules)
     if metric.kind == "count":
         return pd.DataFrame(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from dash import exceptions
 from dash.development.base_component import Component
 from flask import current_app, g
+from plotly.io.json import to_json_plotly
 
 from components.states import error_state
 from data_access.question import NothingPublishedError, Question, ask
 from data_access.store import Store
+from domain.filters import to_search
+from domain.periods import present
 from domain.scope import CITY, Scope
 
 log = structlog.get_logger("board")
@@ -29,19 +34,33 @@ def reader() -> Scope:
     return CITY
 
 
-def answers(draw: Callable[[Question], Component]) -> Callable[[object], Component]:
+def answers(draw: Callable[[Question], Component]) -> Callable[[object], Any]:
     """Return a callback that answers the question in the store.
 
+    The drawn panel is kept with the data version: asking again costs neither query nor drawing.
     One panel that fails says so, with a reference that stands in the log; the others stay.
     """
 
+    def drawn(question: Question) -> Any:
+        return json.loads(to_json_plotly(draw(question)))
+
     @functools.wraps(draw)
-    def answer(search: object) -> Component:
+    def answer(search: object) -> Any:
         if search is None:
             # The page is there before the shell has read the URL.
             raise exceptions.PreventUpdate
         try:
-            return draw(ask(store(), reader(), search))
+            question = ask(store(), reader(), search)
+            # The hour: how old the data is may be part of a panel.
+            key = (
+                draw.__module__,
+                draw.__name__,
+                reader(),
+                question.canonical,
+                to_search(question.asked),
+                f"{present():%Y-%m-%d %H}",
+            )
+            return question.snapshot.cached(key, lambda: drawn(question))
         except NothingPublishedError:
             # The shell says so, once for the whole page.
             raise exceptions.PreventUpdate from None

@@ -55,7 +55,8 @@ from domain.comparison import (
     weekly_estimates,
 )
 from domain.filters import BASIS_LABELS, COMPARE_LABELS, to_search
-from domain.metrics import HEADLINE, METRICS, Metric, broken_identities, total
+from domain.metrics import HEADLINE, INDICATORS, METRICS, Metric, broken_identities, total
+from domain.outcomes import COUNT_COLUMNS
 from domain.periods import Window, present, weeks_before
 from domain.signals import (
     Checked,
@@ -160,10 +161,11 @@ def show_summary(question: Question) -> html.Div:
     """Return the answer sentence, the exceptions and the headline figures."""
     rows = _counts(question)
     now = total(of_window(rows, "now"))
+    wholes = _wholes(question, rows)
     head = strip(
         answer_sentence(
             question.place,
-            _whole(question, rows, question.filters.indicator),
+            wholes[question.filters.indicator],
             question.compare_word,
         ),
         question.words,
@@ -188,27 +190,29 @@ def show_summary(question: Question) -> html.Div:
                 checked.normal,
                 question.place,
             ),
-            card_row(_cards(question, rows)),
+            card_row(_cards(question, wholes)),
         ]
     )
 
 
-def _whole(question: Question, rows: pd.DataFrame, key: str) -> Measured:
-    """Return an indicator of all places together."""
-    metric = METRICS[key]
+def _wholes(question: Question, rows: pd.DataFrame) -> dict[str, Measured]:
+    """Return every indicator of all places together, with 环比 and 同比."""
     windows = dict(question.windows)
+    now = total(of_window(rows, "now"))
     before = {
         COMPARE_LABELS[name]: (total(of_window(rows, name)), windows[name].days)
         for name in ("previous", "year")
     }
-    return measured(
-        metric, total(of_window(rows, "now")), before, question.rules, windows["now"].days
-    )[0]
+    return {
+        key: measured(METRICS[key], now, before, question.rules, windows["now"].days)[0]
+        for key in INDICATORS
+    }
 
 
-def _cards(question: Question, rows: pd.DataFrame) -> list[html.Article]:
+def _cards(question: Question, wholes: dict[str, Measured]) -> list[html.Article]:
     windows = dict(question.windows)
-    weeks, weekly = _in_weeks(question, SPARK_WEEKS)
+    weeks, rows = _in_weeks(question, SPARK_WEEKS)
+    weekly = rows.groupby("week_start", as_index=False)[list(COUNT_COLUMNS)].sum()
     closed = closings_by_window(
         question.snapshot, reader(), question.filters, (("now", windows["now"]),)
     )["now"]
@@ -217,7 +221,7 @@ def _cards(question: Question, rows: pd.DataFrame) -> list[html.Article]:
         metric = METRICS[key]
         cards.append(
             headline_card(
-                _whole(question, rows, key),
+                wholes[key],
                 weekly_estimates(weekly, weeks, metric, question.rules),
                 href=_narrowed(question, indicator=key),
                 definition_href=_definition(question, metric),

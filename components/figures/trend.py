@@ -50,9 +50,11 @@ def rates_trend_figure(
         top = 1 - place * (size + _GAP)
         behind = city.get(key) if city is not None else None
         axis = _axis(key, [frame] if behind is None else [frame, behind])
-        _panel(
-            figure, key, frame, suffix, (max(0.0, top - size), top), axis, last=place == panels - 1
-        )
+        heading = f"<b>{METRICS[key].name}</b>"
+        if behind is not None:
+            heading += f"  灰线为{city_name}"
+        domain = (max(0.0, top - size), top)
+        _panel(figure, key, frame, suffix, domain, axis, heading, last=place == panels - 1)
         if behind is not None:
             _behind(figure, behind, suffix, city_name)
         _lines(figure, key, frame, suffix, axis)
@@ -83,6 +85,7 @@ def _panel(
     suffix: str,
     domain: tuple[float, float],
     axis: tuple[float, float],
+    heading: str,
     last: bool,
 ) -> None:
     metric = METRICS[key]
@@ -113,9 +116,8 @@ def _panel(
         edges = [_middle(frame)[0] - _HALF_WEEK, _middle(frame)[-1] + _HALF_WEEK]
         figure.update_layout({f"xaxis{suffix}": {"range": edges}})
     figure.add_annotation(
-        text=f"<b>{metric.name}</b>",
-        x=0, xref="paper", y=domain[1], yref="paper",
-        xanchor="left", yanchor="bottom", showarrow=False,
+        text=heading, x=0, xref="paper", xshift=6, y=domain[1], yref="paper",
+        xanchor="left", yanchor="bottom", align="left", showarrow=False,
     )  # fmt: skip
 
 
@@ -127,13 +129,6 @@ def _behind(figure: go.Figure, frame: pd.DataFrame, suffix: str, city_name: str)
         line={"color": PALE, "width": 1.5}, hoverinfo="skip", name=city_name,
         xaxis=f"x{suffix}", yaxis=f"y{suffix}",
     )  # fmt: skip
-    known = ripe[ripe["value"].notna()]
-    if len(known):
-        figure.add_annotation(
-            text=city_name, x=_middle(known)[0], y=float(known["value"].iloc[0]),
-            xref=f"x{suffix}", yref=f"y{suffix}", xanchor="left", yanchor="bottom",
-            showarrow=False, font={"color": SOFT},
-        )  # fmt: skip
 
 
 def _lines(
@@ -167,8 +162,9 @@ def _lines(
             **axes,
         )  # fmt: skip
         figure.add_annotation(
-            text="未成熟", x=when[tail] - _HALF_WEEK, y=low, xref=f"x{suffix}", yref=f"y{suffix}",
-            xanchor="left", yanchor="bottom", showarrow=False, font={"color": SOFT},
+            text="未成熟", x=1, xref="paper", y=high, yref=f"y{suffix}",
+            xanchor="right", yanchor="bottom", align="right", showarrow=False,
+            font={"color": SOFT},
         )  # fmt: skip
         start = max(0, tail - 1)
         figure.add_scatter(
@@ -199,7 +195,7 @@ def _lines(
         figure.add_annotation(
             text=f"<b>{value_text(metric, value)}</b>", x=1, xref="paper",
             y=min(max(value, low), high), yref=f"y{suffix}", xanchor="left", xshift=6,
-            showarrow=False, font={"color": INK},
+            align="left", showarrow=False, font={"color": INK},
         )  # fmt: skip
 
 

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Every check and test; `make test` calls it after the set-up. Arguments go to pytest.
+# What a machine cannot run is left out and said in one line; with REQUIRE_ALL=1 it is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=.venv/bin/python
+require_all=${REQUIRE_ALL:-}
+
+skipped() {
+    echo "SKIPPED: $*"
+    if [ -n "$require_all" ]; then exit 1; fi
+}
+
+step() {
+    echo "== $1"
+    shift
+    "$@"
+}
+
+step "style" .venv/bin/ruff check
+step "format" .venv/bin/ruff format --check
+step "types" .venv/bin/mypy
+step "layers" .venv/bin/lint-imports --no-logo
+
+options=()
+if why=$(tools/system_packages.sh chromium fonts-noto-cjk 2>&1) || command -v chromium >/dev/null; then
+    CHROMIUM=${CHROMIUM:-$(command -v chromium)}
+    export CHROMIUM
+else
+    skipped "tests/browser ($why)"
+    options+=(--ignore=tests/browser)
+fi
+
+if [ -z "${TEST_DATABASE_URL:-}" ]; then
+    export TEST_POSTGRES=.build/postgres-$$
+    if TEST_DATABASE_URL=$(tools/postgres_for_tests.sh start); then
+        export TEST_DATABASE_URL
+        trap 'tools/postgres_for_tests.sh stop' EXIT
+    else
+        unset TEST_DATABASE_URL
+        skipped "tests on PostgreSQL (no server)"
+    fi
+fi
+
+if [ -n "$require_all" ]; then options+=(-p tools.nothing_skipped); fi
+step "tests" "$python" -m pytest "${options[@]}" "$@"
