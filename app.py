@@ -94,7 +94,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         root=str(Path(__file__).parent / "assets"),
         prefix="assets/",
         max_age=_ONE_YEAR,
-        immutable_file_test=lambda path, url: True,
+        # Dash addresses scripts and styles with their modification time, fonts have a hash in
+        # their names: whatever has either may be kept for ever.
+        immutable_file_test=lambda path, url: url.endswith((".js", ".css", ".woff2")),
+        allow_all_origins=False,
     )
     return server
 

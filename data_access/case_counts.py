@@ -9,9 +9,10 @@ in the snapshot's cache: a snapshot never changes, so nothing is ever invalidate
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from sqlalchemy import (
     BigInteger,
@@ -171,12 +172,10 @@ def _by_window(
         if window.days
     ]
     if not branches:
-        return _labelled(snapshot, _no_counts("window"), filters, group, "window")
+        return _labelled(snapshot, [], filters, group, "window", str)
     rows = _read(snapshot, _counted(union_all(*branches).subquery(), "window"))
-    rows["window"] = pd.Categorical(rows["window"], [name for name, _ in windows], ordered=True)
-    labelled = _labelled(snapshot, rows, filters, group, "window")
-    labelled["window"] = labelled["window"].astype("str")
-    return labelled
+    order = {name: place for place, (name, _) in enumerate(windows)}
+    return _labelled(snapshot, rows, filters, group, "window", order.__getitem__)
 
 
 def _by_week(
@@ -194,9 +193,10 @@ def _by_week(
         .group_by(week, key, table.c.state)
         .subquery()
     )
-    rows = _read(snapshot, _counted(grouped, "week_start"))
-    rows["week_start"] = [_as_date(value) for value in rows["week_start"]]
-    return _labelled(snapshot, rows, filters, group, "week_start")
+    rows = [
+        (_as_date(row[0]), *row[1:]) for row in _read(snapshot, _counted(grouped, "week_start"))
+    ]
+    return _labelled(snapshot, rows, filters, group, "week_start", dt.date.toordinal)
 
 
 def _as_date(value: dt.date | dt.datetime) -> dt.date:
@@ -220,46 +220,58 @@ def _counted(grouped: object, bucket: str) -> Select:
     )
 
 
-def _read(snapshot: Snapshot, statement: Select) -> pd.DataFrame:
+def _read(snapshot: Snapshot, statement: Select) -> list[tuple]:
+    """Return rows of bucket, id (None: unknown) and counts."""
     with snapshot.engine.connect() as connection:
-        result = connection.execute(statement)
-        rows = pd.DataFrame(result.all(), columns=list(result.keys()))
-    return rows.astype(dict.fromkeys(COUNT_COLUMNS, "int64"))
-
-
-def _no_counts(bucket: str) -> pd.DataFrame:
-    return pd.DataFrame({name: [] for name in (bucket, "id", *COUNT_COLUMNS)}).astype(
-        dict.fromkeys(COUNT_COLUMNS, "int64")
-    )
+        return [tuple(row) for row in connection.execute(statement)]
 
 
 def _labelled(
-    snapshot: Snapshot, rows: pd.DataFrame, filters: Filters, group: Group, bucket: str
+    snapshot: Snapshot,
+    rows: list[tuple],
+    filters: Filters,
+    group: Group,
+    bucket: str,
+    order: Callable[[Any], Any],
 ) -> pd.DataFrame:
-    """Return rows with code and name for id, categories rolled up to the level to show."""
+    """Return rows with code and name for id, categories rolled up to the level to show.
+
+    Plain Python: pandas takes longer to build its indexes than to sum a few hundred rows.
+    """
     reference = snapshot.reference
     frames: Mapping[str, pd.DataFrame] = {
         "district": reference.districts,
         "subdistrict": reference.subdistricts,
         "category": reference.categories,
     }
-    frame = frames[group].set_index("id")
-    ids = rows["id"].astype("Int64")
-    if group == "category":
-        ids = ids.map(_shown_level(reference.categories, filters.category)).astype("Int64")
-    order = {identity: place for place, identity in enumerate(frame.index)}
-    counted = (
-        rows.assign(
-            code=ids.map(frame["code"]).fillna(UNPLACED).astype("str"),
-            name=ids.map(frame["name"]).fillna("").astype("str"),
-            order=ids.map(order).fillna(len(order)).astype("int64"),
+    frame = frames[group]
+    labels = {
+        int(identity): (position, str(code), str(name))
+        for position, (identity, code, name) in enumerate(
+            zip(frame["id"], frame["code"], frame["name"], strict=True)
         )
-        .groupby([bucket, "order", "code", "name"], observed=True, as_index=False)[
-            list(COUNT_COLUMNS)
-        ]
-        .sum()
+    }
+    unknown = (len(labels), UNPLACED, "")
+    shown = _shown_level(reference.categories, filters.category) if group == "category" else {}
+    summed: dict[tuple, np.ndarray] = {}
+    for key, identity, *counts in rows:
+        label = unknown if identity is None else labels[shown.get(identity, identity)]
+        values = np.array(counts, dtype="int64")
+        known = summed.get((key, label))
+        summed[key, label] = values if known is None else known + values
+    ordered = sorted(summed, key=lambda pair: (order(pair[0]), pair[1][0]))
+    counted = pd.DataFrame(
+        np.array([summed[pair] for pair in ordered]).reshape(-1, len(COUNT_COLUMNS)),
+        columns=list(COUNT_COLUMNS),
+        dtype="int64",
     )
-    return counted.drop(columns="order")
+    for column, values in (
+        ("name", [label[2] for _, label in ordered]),
+        ("code", [label[1] for _, label in ordered]),
+        (bucket, [key for key, _ in ordered]),
+    ):
+        counted.insert(0, column, pd.Series(values, dtype="object"))
+    return counted
 
 
 def _shown_level(categories: pd.DataFrame, chosen: Sequence[str]) -> dict[int, int]:

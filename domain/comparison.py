@@ -14,8 +14,9 @@ from domain.metrics import (
     Change,
     Metric,
     change,
+    columns_of,
     estimate,
-    mature_share,
+    estimated,
     standings,
 )
 from domain.outcomes import COUNT_COLUMNS
@@ -42,8 +43,13 @@ def aligned(rows: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
         rows: counts with ``code``, at most one row per code.
         groups: frame with ``code``.
     """
-    counts = rows.set_index("code")[list(COUNT_COLUMNS)]
-    return counts.reindex(groups["code"], fill_value=0).reset_index(drop=True)
+    position = {code: row for row, code in enumerate(rows["code"])}
+    counts = np.vstack(
+        [rows[list(COUNT_COLUMNS)].to_numpy(), np.zeros((1, len(COUNT_COLUMNS)), dtype="int64")]
+    )
+    # The row of zeros is the last one.
+    order = [position.get(code, -1) for code in groups["code"]]
+    return pd.DataFrame(counts[order], columns=list(COUNT_COLUMNS))
 
 
 def of_window(rows: pd.DataFrame, window: str) -> pd.DataFrame:
@@ -118,22 +124,34 @@ def weekly_by_group(
         metric: the indicator.
         rules: maturity.
     """
-    starts = [week.start for week in weeks]
-    counts = (
-        rows.groupby(["code", "week_start"])[list(COUNT_COLUMNS)]
-        .sum()
-        .reindex(pd.MultiIndex.from_product([list(codes), starts]), fill_value=0)
-    )
-    points = estimate(counts, metric, rules).reset_index(drop=True)
-    points.insert(0, "week_start", starts * len(codes))
-    points.insert(1, "week_end", [week.end for week in weeks] * len(codes))
-    over = [week.days == 7 for week in weeks] * len(codes)
-    ripe = mature_share(counts).fillna(0).to_numpy() >= rules.mature_share
-    points["mature"] = np.array(over) & (ripe | (not metric.needs_maturity))
-    size = len(starts)
+    place = {code: position for position, code in enumerate(codes)}
+    week = {each.start: position for position, each in enumerate(weeks)}
+    counts = np.zeros((len(codes), len(weeks), len(COUNT_COLUMNS)))
+    wanted = [
+        (row, place[code], week[start])
+        for row, (code, start) in enumerate(zip(rows["code"], rows["week_start"], strict=True))
+        if code in place and start in week
+    ]
+    if wanted:
+        kept, places, starts = (list(each) for each in zip(*wanted, strict=True))
+        np.add.at(counts, (places, starts), rows[list(COUNT_COLUMNS)].to_numpy()[kept])
+    columns = dict(zip(COUNT_COLUMNS, np.moveaxis(counts, 2, 0), strict=True))
+    points = estimated(columns, metric, rules)
+    over = np.array([each.days == 7 for each in weeks])
+    cases = columns["cases"]
+    ripe = columns["mature"] >= rules.mature_share * np.where(cases > 0, cases, np.inf)
+    mature = over & (ripe | (not metric.needs_maturity))
+    days = {
+        "week_start": [each.start for each in weeks],
+        "week_end": [each.end for each in weeks],
+    }
     return [
-        points.iloc[place * size : (place + 1) * size].reset_index(drop=True)
-        for place in range(len(codes))
+        pd.DataFrame(
+            days
+            | {name: values[position] for name, values in points.items()}
+            | {"mature": mature[position]}
+        )
+        for position in range(len(codes))
     ]
 
 
@@ -160,19 +178,19 @@ def group_rows(
     ``<key>_value``, ``<key>_n`` (float64).
     """
     metric = METRICS[indicator]
-    rows = groups.reset_index(drop=True).copy()
+    counted = columns_of(now)
+    columns: dict[str, object] = {}
     for key, each in METRICS.items():
-        points = estimate(now, each, rules)
-        rows[f"{key}_value"], rows[f"{key}_n"] = points["value"], points["n"]
-    chosen = estimate(now, metric, rules)
-    for column in ("value", "n", "low", "high"):
-        rows[column] = chosen[column]
-    rows["standing"] = pd.Series(standings(now, metric, rules), dtype="object")
-    if before is None:
-        rows["change"] = pd.Series([None] * len(rows), dtype="object")
-    else:
-        rows["change"] = pd.Series(change(metric, now, before, rules, days), dtype="object")
-    return rows
+        points = estimated(counted, each, rules)
+        columns |= {f"{key}_value": points["value"], f"{key}_n": points["n"]}
+        if each is metric:
+            columns |= points
+    changes: list[Change | None] = [None] * len(groups)
+    if before is not None:
+        changes = [*change(metric, now, before, rules, days)]
+    columns["standing"] = pd.Series(standings(now, metric, rules), dtype="object")
+    columns["change"] = pd.Series(changes, dtype="object")
+    return pd.concat([groups.reset_index(drop=True), pd.DataFrame(columns)], axis=1)
 
 
 def per_ten_thousand(groups: pd.DataFrame, now: pd.DataFrame) -> pd.Series:

@@ -24,9 +24,9 @@ MetricKind = Literal["count", "rate", "score", "ratio"]
 
 Counts = pd.DataFrame
 # The columns of a frame of counts as float64 arrays.
-_Columns = Mapping[str, np.ndarray]
+Columns = Mapping[str, np.ndarray]
 # Numerator and denominator of a rate; the numerator may carry fractional credit.
-_Sums = Callable[[_Columns, Rules], tuple[np.ndarray, np.ndarray]]
+_Sums = Callable[[Columns, Rules], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Metric:
     note: str
     sums: _Sums
     # Σ of squared per-case scores, for scores that are not yes/no; None: Wilson applies.
-    squares: Callable[[_Columns, Rules], np.ndarray] | None = None
+    squares: Callable[[Columns, Rules], np.ndarray] | None = None
     # Which cases must be mature before the value may be compared.
     needs_maturity: bool = True
     # The axis of charts: fixed from week to week.
@@ -62,7 +62,7 @@ def _weights(rules: Rules) -> tuple[float, float, float, float, float]:
     )
 
 
-def _composite_sums(counts: _Columns, rules: Rules) -> tuple[np.ndarray, np.ndarray]:
+def _composite_sums(counts: Columns, rules: Rules) -> tuple[np.ndarray, np.ndarray]:
     contacted, resolved, partly, satisfied, basically = _weights(rules)
     score = (
         contacted * counts["contacted"]
@@ -74,7 +74,7 @@ def _composite_sums(counts: _Columns, rules: Rules) -> tuple[np.ndarray, np.ndar
     return 100 * score, counts["revisits"]
 
 
-def _composite_squares(counts: _Columns, rules: Rules) -> np.ndarray:
+def _composite_squares(counts: Columns, rules: Rules) -> np.ndarray:
     """Return Σ score², exact: resolved and partly, satisfied and basically exclude each other."""
     contacted, resolved, partly, satisfied, basically = _weights(rules)
     squares = (
@@ -183,13 +183,20 @@ def estimate(counts: Counts, metric: Metric, rules: Rules) -> pd.DataFrame:
     for a count). A row with n = 0 has NaN but for n. Wilson for yes/no answers, the interval of
     the mean of per-case scores for fractional credit.
     """
+    return pd.DataFrame(estimated(columns_of(counts), metric, rules), index=counts.index)
+
+
+def columns_of(counts: Counts) -> Columns:
+    """Return the counts as float64 arrays by column, for several calls of ``estimated``."""
     values = counts[list(COUNT_COLUMNS)].to_numpy(dtype="float64")
-    columns = dict(zip(COUNT_COLUMNS, values.T, strict=True))
+    return dict(zip(COUNT_COLUMNS, values.T, strict=True))
+
+
+def estimated(columns: Columns, metric: Metric, rules: Rules) -> dict[str, np.ndarray]:
+    """Return the columns of ``estimate`` as arrays; a frame per call would cost more than it."""
     numerator, denominator = metric.sums(columns, rules)
     if metric.kind == "count":
-        return pd.DataFrame(
-            dict.fromkeys(("value", "n", "low", "high"), numerator), index=counts.index
-        )
+        return dict.fromkeys(("value", "n", "low", "high"), numerator)
     n = np.where(denominator > 0, denominator, np.nan)
     value = numerator / n
     scale = 100.0 if metric.kind == "score" else 1.0
@@ -204,15 +211,12 @@ def estimate(counts: Counts, metric: Metric, rules: Rules) -> pd.DataFrame:
         spread = variance > 1e-12 * scale**2
         centre = np.where(spread, value, centre)
         half = np.where(spread, Z * np.sqrt(variance / n), half)
-    return pd.DataFrame(
-        {
-            "value": value,
-            "n": denominator,
-            "low": np.maximum(centre - half, 0),
-            "high": np.minimum(centre + half, scale),
-        },
-        index=counts.index,
-    )
+    return {
+        "value": value,
+        "n": denominator,
+        "low": np.maximum(centre - half, 0),
+        "high": np.minimum(centre + half, scale),
+    }
 
 
 def total(counts: Counts) -> Counts:
@@ -222,7 +226,12 @@ def total(counts: Counts) -> Counts:
 
 def mature_share(counts: Counts) -> pd.Series:
     """Return the share of mature cases per row; NaN where there are no cases."""
-    return counts["mature"] / counts["cases"].where(counts["cases"] > 0)
+    return pd.Series(_shares(columns_of(counts)), index=counts.index)
+
+
+def _shares(columns: Columns) -> np.ndarray:
+    cases = columns["cases"]
+    return columns["mature"] / np.where(cases > 0, cases, np.nan)
 
 
 Direction = Literal["up", "down", "flat", "withheld"]
@@ -266,17 +275,17 @@ def change(
         rules: minimum sample, maturity and dispersion.
         days: days of the two windows; counts are compared by daily average.
     """
-    new, old = estimate(now, metric, rules), estimate(before, metric, rules)
+    columns = columns_of(now)
+    new = estimated(columns, metric, rules)
+    old = estimated(columns_of(before), metric, rules)
     if metric.kind == "count":
         return [
             _count_change(count, base, rules, days)
             for count, base in zip(new["n"], old["n"], strict=True)
         ]
-    amounts = (new["value"].to_numpy() - old["value"].to_numpy()) * (
-        1.0 if metric.kind == "score" else 100.0
-    )
+    amounts = (new["value"] - old["value"]) * (1.0 if metric.kind == "score" else 100.0)
     z_values = _difference_z(new, old)
-    shares = mature_share(now).to_numpy()
+    shares = _shares(columns)
     changes = []
     for row, (n, base) in enumerate(zip(new["n"], old["n"], strict=True)):
         reason = ""
@@ -300,15 +309,15 @@ def _direction(z: float) -> Direction:
     return "up" if z > 0 else "down"
 
 
-def _difference_z(new: pd.DataFrame, old: pd.DataFrame) -> np.ndarray:
+def _difference_z(new: Columns, old: Columns) -> np.ndarray:
     """Return the difference of estimates in standard errors, row by row; 0 where undefined.
 
     The error of the difference comes from the two intervals (Newcombe's method), which need not
     be symmetric: the halves that face each other count.
     """
-    value, base = new["value"].to_numpy(), old["value"].to_numpy()
-    rise = np.hypot(value - new["low"].to_numpy(), old["high"].to_numpy() - base)
-    fall = np.hypot(new["high"].to_numpy() - value, base - old["low"].to_numpy())
+    value, base = new["value"], old["value"]
+    rise = np.hypot(value - new["low"], old["high"] - base)
+    fall = np.hypot(new["high"] - value, base - old["low"])
     difference = value - base
     half = np.where(difference >= 0, rise, fall)
     return np.nan_to_num(np.divide(difference, half, where=half > 0, out=np.zeros_like(half)) * Z)
@@ -341,9 +350,10 @@ def standings(counts: Counts, metric: Metric, rules: Rules) -> list[Standing]:
     """
     if metric.kind == "count":
         return ["neutral"] * len(counts)
-    columns = list(COUNT_COLUMNS)
-    own = estimate(counts, metric, rules)
-    rest = estimate(counts[columns].sum() - counts[columns], metric, rules)
+    columns = columns_of(counts)
+    own = estimated(columns, metric, rules)
+    others = {name: values.sum() - values for name, values in columns.items()}
+    rest = estimated(others, metric, rules)
     z_values = _difference_z(own, rest)
     result: list[Standing] = []
     for n, rest_n, z in zip(own["n"], rest["n"], z_values, strict=True):

@@ -41,9 +41,6 @@ def answers(draw: Callable[[Question], Component]) -> Callable[[object], Any]:
     One panel that fails says so, with a reference that stands in the log; the others stay.
     """
 
-    def drawn(question: Question) -> Any:
-        return json.loads(to_json_plotly(draw(question)))
-
     @functools.wraps(draw)
     def answer(search: object) -> Any:
         if search is None:
@@ -60,7 +57,9 @@ def answers(draw: Callable[[Question], Component]) -> Callable[[object], Any]:
                 to_search(question.asked),
                 f"{present():%Y-%m-%d %H}",
             )
-            return question.snapshot.cached(key, lambda: drawn(question))
+            # As text: a drawn panel as Python objects takes ten times the memory.
+            text = question.snapshot.cached(key, lambda: to_json_plotly(draw(question)))
+            return json.loads(text)
         except NothingPublishedError:
             # The shell says so, once for the whole page.
             raise exceptions.PreventUpdate from None
