@@ -32,10 +32,6 @@ from domain.periods import (
 from domain.rules import Rules, rules_in_force
 from domain.scope import Scope
 
-# Weeks of a sparkline and of the trend.
-SPARK_WEEKS = 13
-TREND_WEEKS = 26
-
 
 class NothingPublishedError(Exception):
     """There is no published data yet."""

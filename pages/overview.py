@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import dash
 import pandas as pd
 from dash import Input, Output, callback, dcc, html
@@ -17,6 +19,7 @@ from components.formatting import (
     count_in_words,
     joint_decimals,
     share,
+    value_parts,
 )
 from components.page_strip import strip
 from components.panel import panel, panel_grid
@@ -43,7 +46,7 @@ from data_access.case_counts import (
     counts_by_window,
     days_with_cases,
 )
-from data_access.question import SPARK_WEEKS, TREND_WEEKS, Question
+from data_access.question import Question
 from domain.comparison import (
     Measured,
     aligned,
@@ -72,6 +75,11 @@ from pages._answers import answers, reader
 PATH = "/"
 dash.register_page(__name__, path=PATH, title="总览 · 接诉即办督办看板", name="总览", order=0)
 
+# Weeks of the trend, and of a sparkline.
+TREND_WEEKS = 26
+SPARK_WEEKS = 13
+# Those that share the denominator 有效回访.
+REVISIT_INDICATORS = ("response", "resolution", "satisfaction", "composite")
 TREND_RATES = ("response", "resolution", "satisfaction")
 SHOWN_CATEGORIES = 20
 
@@ -129,12 +137,18 @@ def _counts(question: Question) -> pd.DataFrame:
     )
 
 
-def _in_weeks(question: Question, weeks: int) -> tuple[tuple[Window, ...], pd.DataFrame]:
-    """Return the weeks up to the end of the period and the counts of each place in them."""
+def _weeks(question: Question) -> tuple[Window, ...]:
+    """Return the weeks of the trend: up to the cut-off, or four weeks past an older period."""
     cutoff = question.snapshot.cutoff.date()
-    windows = tuple(weeks_before(cutoff, question.period.window.end, weeks))
-    rows = counts_by_week(question.snapshot, reader(), question.filters, windows, _group(question))
-    return windows, rows
+    last = min(cutoff, question.period.window.end + dt.timedelta(weeks=4))
+    return tuple(weeks_before(cutoff, last, TREND_WEEKS))
+
+
+def _in_weeks(question: Question) -> pd.DataFrame:
+    """Return the counts of each place in the weeks of the trend."""
+    return counts_by_week(
+        question.snapshot, reader(), question.filters, _weeks(question), _group(question)
+    )
 
 
 def _narrowed(question: Question, **changes: str | tuple[str, ...]) -> str:
@@ -211,8 +225,8 @@ def _wholes(question: Question, rows: pd.DataFrame) -> dict[str, Measured]:
 
 def _cards(question: Question, wholes: dict[str, Measured]) -> list[html.Article]:
     windows = dict(question.windows)
-    weeks, rows = _in_weeks(question, SPARK_WEEKS)
-    weekly = rows.groupby("week_start", as_index=False)[list(COUNT_COLUMNS)].sum()
+    weeks = _weeks(question)[-SPARK_WEEKS:]
+    weekly = _in_weeks(question).groupby("week_start", as_index=False)[list(COUNT_COLUMNS)].sum()
     closed = closings_by_window(
         question.snapshot, reader(), question.filters, (("now", windows["now"]),)
     )["now"]
@@ -296,10 +310,15 @@ def _place_rows(question: Question) -> tuple[pd.DataFrame, pd.DataFrame]:
         before = aligned(of_window(rows, name), places)
         days = (question.period.window.days, window.days)
     table = group_rows(places, now, before, question.filters.indicator, question.rules, days)
-    weeks, weekly = _in_weeks(question, SPARK_WEEKS)
     metric = METRICS[question.filters.indicator]
     table["spark"] = pd.Series(
-        weekly_by_group(weekly, list(table["code"]), weeks, metric, question.rules),
+        weekly_by_group(
+            _in_weeks(question),
+            list(table["code"]),
+            _weeks(question)[-SPARK_WEEKS:],
+            metric,
+            question.rules,
+        ),
         dtype="object",
     )
     table["href"] = [_narrowed_to(question, code) for code in table["code"]]
@@ -403,11 +422,10 @@ def _place_columns(question: Question, metric: Metric) -> list[Column]:
         *(comparison if question.compared else []),
         Column("volume", "诉求量", "end", "件"),
         *(ratio if _group(question) == "district" else []),
-        *(
-            Column(key, METRICS[key].name, "end", METRICS[key].unit)
-            for key in ("response", "resolution", "satisfaction", "composite", "on_time")
-        ),
-        Column("overdue", "逾期未办率", "end", phone=False),
+        Column("revisits", "有效回访", "end", "件"),
+        *(Column(key, METRICS[key].name, "end", METRICS[key].unit) for key in REVISIT_INDICATORS),
+        Column("on_time", METRICS["on_time"].name, "end"),
+        Column("overdue_rate", "逾期未办率", "end", METRICS["overdue_rate"].unit, phone=False),
         Column("spark", f"近{SPARK_WEEKS}周", "center", phone=False),
     ]
 
@@ -420,15 +438,13 @@ def _place_cells(
     cells: dict[str, Content] = {
         "name": link_cell(name, href) if href else name,
         "volume": count(row["volume_value"]),
-        "overdue": value_cell(
-            METRICS["overdue_rate"], row["overdue_rate_value"], row["overdue_rate_n"]
-        ),
+        "revisits": count(row["response_n"]),
     }
-    for key in ("response", "resolution", "satisfaction", "composite", "on_time"):
+    on_time = METRICS["on_time"]
+    cells["on_time"] = value_cell(on_time, row["on_time_value"], row["on_time_n"])
+    for key in (*REVISIT_INDICATORS, "overdue_rate"):
         each = METRICS[key]
-        cells[key] = value_cell(
-            each, row[f"{key}_value"], row[f"{key}_n"], decimals if each is metric else 1
-        )
+        cells[key] = value_parts(each, row[f"{key}_value"], decimals if each is metric else 1)[0]
     if metric.kind != "count":
         cells["interval"] = interval_bar(metric, row["value"], row["low"], row["high"], city)
     else:
@@ -454,7 +470,7 @@ def _place_cells(
 @answers
 def show_trend(question: Question) -> html.Section:
     """Return the three rates by week, the unfinished tail marked, the city behind a district."""
-    weeks, rows = _in_weeks(question, TREND_WEEKS)
+    weeks, rows = _weeks(question), _in_weeks(question)
     own = {key: weekly_estimates(rows, weeks, METRICS[key], question.rules) for key in TREND_RATES}
     title, note = "三率走势", f"近{TREND_WEEKS}周,按诉求创建周 · {_basis(question)}"
     if not any(frame["n"].sum() for frame in own.values()):
@@ -477,7 +493,9 @@ def show_trend(question: Question) -> html.Section:
     sentence = trend_sentence(own)
     return panel(
         title,
-        graph(rates_trend_figure(own, city), f"{title}:{sentence}", "overview-trend-graph"),
+        graph(
+            rates_trend_figure(own, city), f"{title}:{sentence}", "overview-trend-graph", "27rem"
+        ),
         sentence=sentence,
         note=note,
         twin=table_twin(title, weekly_table({METRICS[key]: own[key] for key in own})),
