@@ -10,7 +10,7 @@ import pandas as pd
 from dash import html
 from dash.development.base_component import Component
 
-from components.formatting import count, day, moment, share
+from components.formatting import NO_VALUE, count, day, moment, share
 from components.tables import Column, Row, data_table
 from domain.metrics import Better, Metric
 from domain.rules import RULES, Rule, Rules
@@ -122,7 +122,7 @@ def load_table(loads: pd.DataFrame, table_names: Mapping[str, str]) -> html.Div:
     Args:
         loads: one row per loaded file: ``version``, ``table_name``, ``source``, ``loaded_at``,
             ``rows_read``, ``rows_kept``, ``rows_merged``, ``rows_rejected``, ``sha256``,
-            ``account`` (JSON text: an object of lists or counts).
+            ``account`` (JSON text, see ``account_list``).
         table_names: table → its name on screen.
     """
     columns = [
@@ -159,28 +159,36 @@ def load_table(loads: pd.DataFrame, table_names: Mapping[str, str]) -> html.Div:
 
 
 def account_list(account: str) -> Component | str:
-    """Return the account of a load (JSON text) as lines; "—" for an empty one."""
+    """Return the account of a load as lines; "—" for one that has nothing to tell.
+
+    Args:
+        account: JSON text: word → count, text, list of texts, or an object of these.
+    """
     try:
         parts = json.loads(account)
     except ValueError:
         return account
-    lines = _lines(parts)
-    return html.Ul([html.Li(line) for line in lines], className="account") if lines else "—"
+    if not isinstance(parts, Mapping):
+        return account
+    if parts.get("invented"):
+        return f"演示数据,全部虚构(种子{parts.get('seed', NO_VALUE)})"
+    lines = [line for word, part in parts.items() for line in _lines(word, part)]
+    return html.Ul([html.Li(line) for line in lines], className="account") if lines else NO_VALUE
 
 
-def _lines(part: Any, name: str = "") -> list[str]:
-    if isinstance(part, Mapping):
-        return [line for key, value in part.items() for line in _lines(value, _path(name, key))]
-    if isinstance(part, list):
-        simple = [str(each) for each in part if not isinstance(each, Mapping | list)]
-        lines = [f"{name}:{'、'.join(simple)}" if name else "、".join(simple)] if simple else []
-        nested = [each for each in part if isinstance(each, Mapping | list)]
-        return lines + [line for each in nested for line in _lines(each, name)]
-    if part in (None, "", 0, False):
+def _lines(word: str, part: Any) -> list[Component | str]:
+    """Return the lines of one word of an account; examples of a kind open on demand."""
+    if not part:
         return []
-    text = count(part) if isinstance(part, int) and not isinstance(part, bool) else str(part)
-    return [f"{name}:{text}" if name else text]
-
-
-def _path(name: str, key: str) -> str:
-    return f"{name} · {key}" if name else key
+    if isinstance(part, Mapping):
+        lines: list[Component | str] = []
+        for kind, inner in part.items():
+            if isinstance(inner, list) and inner:
+                examples = [html.Div(str(each)) for each in inner]
+                lines.append(html.Details([html.Summary(f"{word}:{kind}"), *examples]))
+            else:
+                lines += _lines(f"{word}:{kind}", inner)
+        return lines
+    if isinstance(part, list):
+        return [f"{word}:{'、'.join(str(each) for each in part)}"]
+    return [f"{word},{count(part)}行" if isinstance(part, int) else f"{word}:{part}"]

@@ -114,6 +114,8 @@ def _tile(row: pd.Series, metric: Metric, decimals: int, place: tuple[int, int] 
     tone = standing_tone(metric, standing)
     spark = row.get("spark")
     missing = pd.isna(row["value"])
+    # The course of a handful of answers is noise.
+    drawn = isinstance(spark, pd.DataFrame) and not spark.empty and standing != "insufficient"
     beside = missing_reason(metric) if missing else unit
     n_text = "" if missing or metric.kind == "count" else f"n {count(row['n'])}"
     return html.Li(
@@ -132,11 +134,7 @@ def _tile(row: pd.Series, metric: Metric, decimals: int, place: tuple[int, int] 
                 ),
                 html.Span(
                     [
-                        *(
-                            [sparkline(spark, metric, width=60, height=18)]
-                            if isinstance(spark, pd.DataFrame) and not spark.empty and not missing
-                            else []
-                        ),
+                        *([sparkline(spark, metric, width=60, height=18)] if drawn else []),
                         html.Span(n_text, className="tile-n"),
                     ],
                     className="tile-foot",
