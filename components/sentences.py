@@ -51,9 +51,10 @@ def places_sentence(metric: Metric, rows: pd.DataFrame, place_word: str) -> str:
         parts.append(
             f"{level}个持平(差别在波动之内)" if parts else f"{level}个{place_word}彼此持平"
         )
-    short = int((rows["standing"] == "insufficient").sum())
-    if short:
-        parts.append(f"{short}个样本不足")
+    for standing, word in (("insufficient", "样本不足"), ("immature", "尚未成熟,不作比较")):
+        apart = int((rows["standing"] == standing).sum())
+        if apart:
+            parts.append(f"{apart}个{word}")
     return ";".join(parts) + "。"
 
 

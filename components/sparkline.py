@@ -143,26 +143,28 @@ def _bars(values: list[float], tail: int, metric: Metric, width: int, height: in
 
 def _course(weekly: pd.DataFrame, metric: Metric) -> str:
     """Return the course in words: first and last mature week, range, what is not finished."""
-    ripe = weekly[weekly["mature"] & weekly["value"].notna()]
-    unripe = int((~weekly["mature"].astype(bool)).sum())
-    tail = f";另有{unripe}周未成熟" if unripe else ""
-    if ripe.empty:
-        return f"{metric.name}近{len(weekly)}周:尚无成熟的数据{tail}"
-    first, last = ripe.iloc[0], ripe.iloc[-1]
-    if len(ripe) == 1:
-        course = f"{_week_value(metric, last)}"
-    else:
-        course = f"{_week_value(metric, first)},至{_week_value(metric, last)}"
-    span = (
-        f"最低{value_text(metric, float(ripe['value'].min()))},"
-        f"最高{value_text(metric, float(ripe['value'].max()))}"
+    weeks = list(
+        zip(
+            weekly["week_start"],
+            weekly["week_end"],
+            weekly["value"].tolist(),
+            weekly["mature"].tolist(),
+            strict=True,
+        )
     )
-    return f"{metric.name}近{len(weekly)}周:{course};{span}{tail}"
-
-
-def _week_value(metric: Metric, week: pd.Series) -> str:
-    when = week_text(week["week_start"], week["week_end"])
-    return f"{when}为{value_text(metric, float(week['value']))}"
+    ripe = [week for week in weeks if week[3] and not math.isnan(week[2])]
+    unripe = sum(not week[3] for week in weeks)
+    tail = f";另有{unripe}周未成熟" if unripe else ""
+    if not ripe:
+        return f"{metric.name}近{len(weeks)}周:尚无成熟的数据{tail}"
+    told = [
+        f"{week_text(start, end)}为{value_text(metric, value)}"
+        for start, end, value, _ in (ripe[0], ripe[-1])
+    ]
+    course = told[0] if len(ripe) == 1 else f"{told[0]},至{told[1]}"
+    values = [week[2] for week in ripe]
+    span = f"最低{value_text(metric, min(values))},最高{value_text(metric, max(values))}"
+    return f"{metric.name}近{len(weeks)}周:{course};{span}{tail}"
 
 
 def interval_bar(

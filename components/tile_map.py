@@ -26,6 +26,7 @@ MARKS: dict[Standing, tuple[str, str]] = {
     "level": ("●", "持平"),
     "below": ("▼", "低于"),
     "insufficient": ("□", "样本不足"),
+    "immature": ("□", "未成熟"),
     "neutral": ("", ""),
 }
 
@@ -53,8 +54,9 @@ def tile_map(rows: pd.DataFrame, metric: Metric, against: str = "与其余各区
 
     Args:
         rows: one row per district: ``name`` (str), ``value``, ``n`` (float), ``standing``
-            (Standing), ``href`` (str), optionally ``spark`` (weekly frame or None), and optionally
-            ``tile_row`` and ``tile_column`` (int or NA; a district without them goes below).
+            (Standing), ``href`` (str), optionally ``spark`` (weekly frame or None), ``flag``
+            (str: a sign and what it warns of, or ""), and ``tile_row`` and ``tile_column`` (int
+            or NA; a district without them goes below).
         metric: the indicator shown.
         against: what the standing compares with, for the legend.
     """
@@ -123,7 +125,7 @@ def _tile(row: pd.Series, metric: Metric, decimals: int, place: tuple[int, int] 
             [
                 html.Span(
                     [
-                        html.Span(row["name"], className="tile-name"),
+                        html.Span([row["name"], *_flag(row)], className="tile-name"),
                         standing_mark(metric, standing),
                     ],
                     className="tile-head",
@@ -148,6 +150,11 @@ def _tile(row: pd.Series, metric: Metric, decimals: int, place: tuple[int, int] 
     )
 
 
+def _flag(row: pd.Series) -> list[html.Abbr]:
+    words = row.get("flag", "")
+    return [html.Abbr(words[0], title=words[1:])] if isinstance(words, str) and words else []
+
+
 def _legend(rows: pd.DataFrame, metric: Metric, against: str) -> html.Li:
     if metric.kind == "count":
         return html.Li(
@@ -159,9 +166,11 @@ def _legend(rows: pd.DataFrame, metric: Metric, against: str) -> html.Li:
             [standing_mark(metric, standing), html.Span(f"{standings.get(standing, 0)}个")],
             className="tile-legend-line",
         )
-        for standing in ("above", "level", "below", "insufficient")
+        for standing in ("above", "level", "below", "insufficient", "immature")
+        if standing != "immature" or standings.get(standing)
     ]
+    flags = [html.P(words) for words in sorted(set(rows.get("flag", ()))) if words]
     return html.Li(
-        [html.P(f"{against}({INTERVAL_WORDS})"), *lines],
+        [html.P(f"{against}({INTERVAL_WORDS})"), *lines, *flags],
         className="tile-legend",
     )

@@ -333,12 +333,13 @@ def _count_change(now: float, before: float, rules: Rules, days: tuple[int, int]
     return Change(float((ratio - 1) * 100), _direction(z), z=z)
 
 
-Standing = Literal["above", "level", "below", "insufficient", "neutral"]
+Standing = Literal["above", "level", "below", "insufficient", "immature", "neutral"]
 STANDING_WORDS: dict[Standing, str] = {
     "above": "明显高于",
     "level": "持平",
     "below": "明显低于",
     "insufficient": "样本不足",
+    "immature": "未成熟",
     "neutral": "—",
 }
 
@@ -355,10 +356,13 @@ def standings(counts: Counts, metric: Metric, rules: Rules) -> list[Standing]:
     others = {name: values.sum() - values for name, values in columns.items()}
     rest = estimated(others, metric, rules)
     z_values = _difference_z(own, rest)
+    shares = _shares(columns)
     result: list[Standing] = []
-    for n, rest_n, z in zip(own["n"], rest["n"], z_values, strict=True):
+    for n, rest_n, z, share in zip(own["n"], rest["n"], z_values, shares, strict=True):
         if n < rules.minimum_revisits:
             result.append("insufficient")
+        elif metric.needs_maturity and share < rules.mature_share:
+            result.append("immature")
         elif not rest_n or abs(z) < Z:
             result.append("level")
         else:

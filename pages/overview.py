@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import NamedTuple
 
 import dash
 import pandas as pd
 from dash import Input, Output, callback, dcc, html
 
+from components.axes import stable_axis
 from components.cards import card_row, change_tone, headline_card
 from components.exceptions import exception_list
 from components.figures.template import graph
 from components.figures.trend import rates_trend_figure
 from components.formatting import (
     INTERVAL_WORDS,
+    axis_text,
     change_text,
     count,
     count_in_words,
@@ -58,7 +61,7 @@ from domain.comparison import (
     weekly_estimates,
 )
 from domain.filters import BASIS_LABELS, COMPARE_LABELS, to_search
-from domain.metrics import HEADLINE, INDICATORS, METRICS, Metric, broken_identities, total
+from domain.metrics import HEADLINE, INDICATORS, METRICS, Change, Metric, broken_identities, total
 from domain.outcomes import COUNT_COLUMNS
 from domain.periods import Window, present, weeks_before
 from domain.signals import (
@@ -78,6 +81,8 @@ dash.register_page(__name__, path=PATH, title="总览 · 接诉即办督办看�
 # Weeks of the trend, and of a sparkline.
 TREND_WEEKS = 26
 SPARK_WEEKS = 13
+# More tiles than these stand above the trend, not beside it.
+MOST_TILES_BESIDE = 24
 # Those that share the denominator 有效回访.
 REVISIT_INDICATORS = ("response", "resolution", "satisfaction", "composite")
 TREND_RATES = ("response", "resolution", "satisfaction")
@@ -128,6 +133,11 @@ def _places(question: Question) -> pd.DataFrame:
         chosen = districts.loc[districts["code"].isin(list(filters.district)), "id"]
         return streets[streets["district_id"].isin(chosen)]
     return streets
+
+
+def _many(question: Question) -> bool:
+    """Return whether the tiles need the whole width of the page."""
+    return len(_places(question)) > MOST_TILES_BESIDE
 
 
 def _counts(question: Question) -> pd.DataFrame:
@@ -248,6 +258,12 @@ def _cards(question: Question, wholes: dict[str, Measured]) -> list[html.Article
 
 
 def _exceptions(question: Question, rows: pd.DataFrame) -> Checked:
+    """Return the exceptions of the page; the hour, because stale data is one."""
+    key = ("exceptions", reader(), question.canonical, f"{present():%Y-%m-%d %H}")
+    return question.snapshot.cached(key, lambda: _checked(question, rows))
+
+
+def _checked(question: Question, rows: pd.DataFrame) -> Checked:
     snapshot, rules, filters = question.snapshot, question.rules, question.filters
     places = _places(question)
     now = aligned(of_window(rows, "now"), places)
@@ -322,6 +338,13 @@ def _place_rows(question: Question) -> tuple[pd.DataFrame, pd.DataFrame]:
         dtype="object",
     )
     table["href"] = [_narrowed_to(question, code) for code in table["code"]]
+    # A rate that stands on a shrunken denominator must not pass for a good one.
+    shrunken = {
+        signal.code
+        for signal in _exceptions(question, rows).signals
+        if signal.kind in ("shrinking", "excluding")
+    }
+    table["flag"] = ["※分母收缩" if code in shrunken else "" for code in table["code"]]
     return table, now
 
 
@@ -336,9 +359,14 @@ def show_map(question: Question) -> html.Section:
         return panel(title, empty_state())
     return panel(
         title,
-        tile_map(table, metric, f"与其余各{word}合并相比"),
+        tile_map(
+            table.assign(name=table["short_name"]) if "short_name" in table else table,
+            metric,
+            f"与其余各{word}合并相比",
+        ),
         sentence=places_sentence(metric, table, word),
         note=f"{question.period.label} · {_basis(question)}",
+        wide=_many(question),
     )
 
 
@@ -359,49 +387,31 @@ def show_places(question: Question) -> html.Section:
     ordered = table.sort_values(
         ["value", "volume_value"], ascending=[metric.better == "lower", False], kind="stable"
     )
-    whole = group_rows(
-        pd.DataFrame({"code": [""], "name": ["汇总"]}),
-        total(present_rows),
-        None,
-        metric.key,
-        question.rules,
-        (1, 1),
-    ).iloc[0]
-    decimals = joint_decimals(metric, list(table["value"]))
-    city = float(whole["value"])
+    whole = _summed_row(question, present_rows, "汇总")
+    look = _Look(
+        metric,
+        joint_decimals(metric, list(table["value"])),
+        float(whole["value"]),
+        stable_axis(metric, [*table["low"], *table["high"]]),
+    )
     enough = (ordered["n"] >= question.rules.minimum_revisits) | (metric.kind == "count")
-    cells = {
-        index: _place_cells(question, row, metric, decimals, city)
-        for index, row in ordered.iterrows()
-    }
-    ranked = [Row(cells[index]) for index in ordered.index[enough]]
-    short = [Row(cells[index]) for index in ordered.index[~enough]]
-    apart = [
-        Apart(
-            f"{metric.n_words}不足{question.rules.minimum_revisits}件,样本不足,不参与高低比较",
-            short,
-        )
-    ]
+    ranked = [Row(_place_cells(row, look)) for _, row in ordered[enough].iterrows()]
+    short = [Row(_place_cells(row, look)) for _, row in ordered[~enough].iterrows()]
+    least = question.rules.minimum_revisits
+    apart = [Apart(f"{metric.n_words}不足{least}件,样本不足,不参与高低比较", short)]
     unplaced = present_rows[present_rows["code"] == UNPLACED]
     if not unplaced.empty:
-        outside = group_rows(
-            pd.DataFrame({"code": [""], "name": [f"未定位到{word}"]}),
-            total(unplaced),
-            None,
-            metric.key,
-            question.rules,
-            (1, 1),
-        ).iloc[0]
-        row = _place_cells(question, outside, metric, decimals, city)
-        apart.append(Apart(f"地点不在{word}名录,只计入汇总", [Row(row)]))
+        outside = _summed_row(question, unplaced, f"未定位到{word}")
+        row = Row(_place_cells(outside, look))
+        apart.append(Apart(f"地点不在{word}名录,只计入汇总", [row]))
     title = f"{word}对比表"
     return panel(
         title,
         data_table(
-            _place_columns(question, metric),
+            _place_columns(question, look),
             ranked,
             f"{title}:{question.words}",
-            total=Row(_place_cells(question, whole, metric, decimals, city)),
+            total=Row(_place_cells(whole, look)),
             apart=apart,
             caption_hidden=True,
         ),
@@ -410,13 +420,36 @@ def show_places(question: Question) -> html.Section:
     )
 
 
-def _place_columns(question: Question, metric: Metric) -> list[Column]:
+class _Look(NamedTuple):
+    """How the chosen indicator is printed in every row of a table."""
+
+    metric: Metric
+    decimals: int
+    city: float
+    axis: tuple[float, float]
+
+
+def _summed_row(question: Question, counts: pd.DataFrame, name: str) -> pd.Series:
+    """Return rows of counts taken together as a row of a table, without comparison."""
+    groups = pd.DataFrame({"code": [""], "name": [name]})
+    chosen = question.filters.indicator
+    return group_rows(groups, total(counts), None, chosen, question.rules, (1, 1)).iloc[0]
+
+
+def _place_columns(question: Question, look: _Look) -> list[Column]:
+    metric = look.metric
     comparison = [Column("change", f"{metric.name}{question.compare_word}")]
     ratio = [Column("ratio", "万人诉求比", "end", "件/万人", phone=False)]
     return [
         Column("name", _group_word(question)),
         Column("standing", "与其余相比"),
-        Column("interval", metric.name, "center", INTERVAL_WORDS, phone=False)
+        Column(
+            "interval",
+            f"{metric.name}{INTERVAL_WORDS}",
+            "center",
+            f"{axis_text(metric, look.axis)},虚线为汇总",
+            phone=False,
+        )
         if metric.kind != "count"
         else Column("share", "占比", "end"),
         *(comparison if question.compared else []),
@@ -430,37 +463,43 @@ def _place_columns(question: Question, metric: Metric) -> list[Column]:
     ]
 
 
-def _place_cells(
-    question: Question, row: pd.Series, metric: Metric, decimals: int, city: float
-) -> dict[str, Content]:
-    name = str(row["name"])
-    href = row.get("href")
+def _place_cells(row: pd.Series, look: _Look) -> dict[str, Content]:
+    metric, on_time = look.metric, METRICS["on_time"]
+    name, href = str(row["name"]), row.get("href")
     cells: dict[str, Content] = {
         "name": link_cell(name, href) if href else name,
         "volume": count(row["volume_value"]),
         "revisits": count(row["response_n"]),
+        "on_time": value_cell(on_time, row["on_time_value"], row["on_time_n"]),
     }
-    on_time = METRICS["on_time"]
-    cells["on_time"] = value_cell(on_time, row["on_time_value"], row["on_time_n"])
     for key in (*REVISIT_INDICATORS, "overdue_rate"):
-        each = METRICS[key]
-        cells[key] = value_parts(each, row[f"{key}_value"], decimals if each is metric else 1)[0]
-    if metric.kind != "count":
-        cells["interval"] = interval_bar(metric, row["value"], row["low"], row["high"], city)
+        decimals = look.decimals if key == metric.key else 1
+        cells[key] = value_parts(METRICS[key], row[f"{key}_value"], decimals)[0]
+    if metric.kind == "count":
+        cells["share"] = share(row["value"] / look.city) if look.city else "—"
     else:
-        cells["share"] = share(row["value"] / city) if city else "—"
+        cells["interval"] = interval_bar(
+            metric, row["value"], row["low"], row["high"], look.city, look.axis
+        )
     if href:
-        cells["standing"] = standing_mark(metric, row["standing"])
+        mark: list[Content] = [standing_mark(metric, row["standing"])]
+        if row["flag"]:
+            mark.append(html.Small(f" {row['flag']}", className="flag"))
+        cells["standing"] = mark
         cells["spark"] = sparkline(row["spark"], metric)
-        if row["change"] is not None:
-            tone = change_tone(metric, row["change"])
-            cells["change"] = html.Span(
-                change_text(metric, row["change"]), className=f"change is-{tone}" if tone else ""
-            )
+        cells["change"] = _change_cell(metric, row["change"])
     ratio = row.get("per_ten_thousand")
     if ratio is not None:
         cells["ratio"] = f"{ratio:,.1f}" if pd.notna(ratio) else "—"
     return cells
+
+
+def _change_cell(metric: Metric, change: Change | None) -> Content:
+    if change is None:
+        return None
+    tone = change_tone(metric, change)
+    words = change_text(metric, change)
+    return html.Span(words, className=f"change is-{tone}" if tone else "change")
 
 
 # --- Trend --------------------------------------------------------------------------------------
@@ -499,6 +538,7 @@ def show_trend(question: Question) -> html.Section:
         sentence=sentence,
         note=note,
         twin=table_twin(title, weekly_table({METRICS[key]: own[key] for key in own})),
+        wide=_many(question),
     )
 
 
@@ -571,8 +611,7 @@ def _category_cells(question: Question, row: pd.Series, cases: float) -> dict[st
         "volume": count(row["volume_value"]),
         "share": share(row["volume_value"] / cases),
     }
-    if row["change"] is not None:
-        cells["change"] = change_text(volume, row["change"])
+    cells["change"] = _change_cell(volume, row["change"])
     for key in ("response", "resolution", "satisfaction", "on_time"):
         cells[key] = value_cell(METRICS[key], row[f"{key}_value"], row[f"{key}_n"])
     return cells

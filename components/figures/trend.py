@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from components.axes import stable_axis
-from components.figures.template import ACCENT, BAND, INK, PALE, SOFT, base_figure
+from components.figures.template import ACCENT, BAND, INK, PALE, SOFT, Figure, new_figure
 from components.formatting import (
     DAY_TICKS,
     axis_ticks,
@@ -30,7 +30,7 @@ def rates_trend_figure(
     weekly: Mapping[str, pd.DataFrame],
     city: Mapping[str, pd.DataFrame] | None = None,
     city_name: str = "全市",
-) -> go.Figure:
+) -> Figure:
     """Return one panel per indicator, below each other, on one time axis.
 
     Each has its fixed axis, the 95 % interval as a light band, its last mature value as text, the
@@ -42,7 +42,7 @@ def rates_trend_figure(
         city: the same of the whole, when the figure is of a part; None for none.
         city_name: what the whole is called.
     """
-    figure = base_figure()
+    figure = new_figure()
     panels = len(weekly)
     for place, (key, frame) in enumerate(weekly.items()):
         suffix = "" if place == 0 else str(place + 1)
@@ -79,7 +79,7 @@ def _tail(frame: pd.DataFrame) -> int:
 
 
 def _panel(
-    figure: go.Figure,
+    figure: Figure,
     key: str,
     frame: pd.DataFrame,
     suffix: str,
@@ -90,7 +90,8 @@ def _panel(
 ) -> None:
     metric = METRICS[key]
     places, texts = axis_ticks(metric, axis)
-    figure.update_layout(
+    layout = figure["layout"]
+    layout.update(
         {
             f"yaxis{suffix}": {
                 "domain": domain,
@@ -114,25 +115,25 @@ def _panel(
     )
     if len(frame):
         edges = [_middle(frame)[0] - _HALF_WEEK, _middle(frame)[-1] + _HALF_WEEK]
-        figure.update_layout({f"xaxis{suffix}": {"range": edges}})
-    figure.add_annotation(
-        text=heading, x=0, xref="paper", xshift=6, y=domain[1], yref="paper",
-        xanchor="left", yanchor="bottom", align="left", showarrow=False,
-    )  # fmt: skip
+        layout[f"xaxis{suffix}"]["range"] = edges
+    figure["layout"]["annotations"].append({
+        "text": heading, "x": 0, "xref": "paper", "xshift": 6, "y": domain[1], "yref": "paper",
+        "xanchor": "left", "yanchor": "bottom", "align": "left", "showarrow": False,
+    })  # fmt: skip
 
 
-def _behind(figure: go.Figure, frame: pd.DataFrame, suffix: str, city_name: str) -> None:
+def _behind(figure: Figure, frame: pd.DataFrame, suffix: str, city_name: str) -> None:
     tail = _tail(frame)
     ripe = frame.iloc[:tail]
-    figure.add_scatter(
+    figure["data"].append(_scatter(
         x=_middle(ripe), y=list(ripe["value"]), mode="lines",
         line={"color": PALE, "width": 1.5}, hoverinfo="skip", name=city_name,
         xaxis=f"x{suffix}", yaxis=f"y{suffix}",
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _lines(
-    figure: go.Figure, key: str, frame: pd.DataFrame, suffix: str, axis: tuple[float, float]
+    figure: Figure, key: str, frame: pd.DataFrame, suffix: str, axis: tuple[float, float]
 ) -> None:
     metric = METRICS[key]
     axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
@@ -144,14 +145,15 @@ def _lines(
     for run in _runs(ripe):
         band = frame.iloc[run[0] : run[1]]
         x = when[run[0] : run[1]]
-        figure.add_scatter(
+        figure["data"].append(_scatter(
             x=[*x, *reversed(x)],
             y=[*band["high"].clip(low, high), *reversed(list(band["low"].clip(low, high)))],
             mode="lines", line={"width": 0}, fill="toself", fillcolor=BAND, hoverinfo="skip",
             **axes,
-        )  # fmt: skip
+        ))  # fmt: skip
     if tail < len(frame):
-        figure.add_bar(
+        figure["data"].append(dict(
+            type="bar",
             x=when[tail:], y=[high - low] * (len(frame) - tail), base=low,
             width=_WEEK_MS, hoverinfo="skip",
             marker={
@@ -160,43 +162,47 @@ def _lines(
                 "pattern": {"shape": "/", "fgcolor": PALE, "size": 6, "solidity": 0.12},
             },
             **axes,
-        )  # fmt: skip
-        figure.add_annotation(
-            text="未成熟", x=1, xref="paper", y=high, yref=f"y{suffix}",
-            xanchor="right", yanchor="bottom", align="right", showarrow=False,
-            font={"color": SOFT},
-        )  # fmt: skip
+        ))  # fmt: skip
+        figure["layout"]["annotations"].append({
+            "text": "未成熟", "x": 1, "xref": "paper", "y": high, "yref": f"y{suffix}",
+            "xanchor": "right", "yanchor": "bottom", "align": "right", "showarrow": False,
+            "font": {"color": SOFT},
+        })  # fmt: skip
         start = max(0, tail - 1)
-        figure.add_scatter(
+        figure["data"].append(_scatter(
             x=when[start:], y=list(frame["value"].iloc[start:]), mode="lines",
             line={"color": SOFT, "width": 1.6, "dash": "dot"}, hoverinfo="skip", **axes,
-        )  # fmt: skip
+        ))  # fmt: skip
     hover = [
         f"{week_text(row.week_start, row.week_end)} {metric.name} "
         f"{value_text(metric, row.value)}<br>区间 {interval_text(metric, row.low, row.high)},"
         f"n={count(row.n)}{'' if row.mature else ',未成熟'}"
         for row in frame.itertuples()
     ]
-    figure.add_scatter(
+    figure["data"].append(_scatter(
         x=when[:tail], y=list(ripe["value"]), mode="lines+markers",
         line={"color": ACCENT, "width": 2}, marker={"size": 5, "color": ACCENT},
         hovertext=hover[:tail], hoverinfo="text", name=metric.name, connectgaps=False, **axes,
-    )  # fmt: skip
+    ))  # fmt: skip
     if tail < len(frame):
-        figure.add_scatter(
+        figure["data"].append(_scatter(
             x=when[tail:], y=list(frame["value"].iloc[tail:]), mode="markers",
             marker={"size": 6, "color": "#ffffff", "line": {"color": SOFT, "width": 1.4}},
             hovertext=hover[tail:], hoverinfo="text", name=f"{metric.name}(未成熟)", **axes,
-        )  # fmt: skip
+        ))  # fmt: skip
     known = [place for place in range(tail) if not math.isnan(frame["value"].iloc[place])]
     if known:
         last = known[-1]
         value = float(frame["value"].iloc[last])
-        figure.add_annotation(
-            text=f"<b>{value_text(metric, value)}</b>", x=1, xref="paper",
-            y=min(max(value, low), high), yref=f"y{suffix}", xanchor="left", xshift=6,
-            align="left", showarrow=False, font={"color": INK},
-        )  # fmt: skip
+        figure["layout"]["annotations"].append({
+            "text": f"<b>{value_text(metric, value)}</b>", "x": 1, "xref": "paper",
+            "y": min(max(value, low), high), "yref": f"y{suffix}", "xanchor": "left", "xshift": 6,
+            "align": "left", "showarrow": False, "font": {"color": INK},
+        })  # fmt: skip
+
+
+def _scatter(**properties: Any) -> dict[str, Any]:
+    return {"type": "scatter", **properties}
 
 
 def _runs(frame: pd.DataFrame) -> list[tuple[int, int]]:

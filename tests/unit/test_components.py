@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from dash.development.base_component import Component
 
@@ -19,7 +20,7 @@ from components.axes import spark_window, stable_axis
 from components.cards import card_row, headline_card
 from components.definitions import account_list, definition_card, load_table, rule_table
 from components.exceptions import exception_list, signal_sentence
-from components.figures.template import CONFIG, base_figure, graph
+from components.figures.template import CONFIG, graph, new_figure
 from components.figures.trend import rates_trend_figure
 from components.page_strip import strip
 from components.panel import panel, panel_grid
@@ -567,7 +568,7 @@ def test_the_account_of_a_load_is_told_in_words() -> None:
 
 def trend() -> Any:
     rates = {key: weeks([0.97, 0.98, NAN, 0.96, 0.9]) for key in ("response", "resolution")}
-    return rates_trend_figure(rates, rates)
+    return go.Figure(rates_trend_figure(rates, rates))
 
 
 def test_a_trend_uses_only_traces_of_the_vendored_bundle() -> None:
@@ -589,7 +590,7 @@ def test_a_trend_marks_the_unfinished_tail_and_labels_directly() -> None:
 
 
 def test_a_trend_draws_all_finite_weeks_and_no_line_over_a_gap() -> None:
-    figure = rates_trend_figure({"resolution": weeks([0.8, NAN, 0.9], unripe=0)})
+    figure = go.Figure(rates_trend_figure({"resolution": weeks([0.8, NAN, 0.9], unripe=0)}))
     line = next(trace for trace in figure.data if trace.mode == "lines+markers")
     assert line.connectgaps is False
     assert list(line.y)[0::2] == [0.8, 0.9]
@@ -599,11 +600,12 @@ def test_a_trend_draws_all_finite_weeks_and_no_line_over_a_gap() -> None:
 
 
 def test_a_trend_without_weeks_is_drawn_empty() -> None:
-    assert rates_trend_figure({"resolution": weeks([])}).layout.yaxis.range == (0.6, 1.0)
+    figure = go.Figure(rates_trend_figure({"resolution": weeks([])}))
+    assert figure.layout.yaxis.range == (0.6, 1.0)
 
 
 def test_axes_do_not_follow_the_unfinished_tail() -> None:
-    figure = rates_trend_figure({"resolution": weeks([0.92, 0.94, 0.93, 0.2, 0.1])})
+    figure = go.Figure(rates_trend_figure({"resolution": weeks([0.92, 0.94, 0.93, 0.2, 0.1])}))
     assert figure.layout.yaxis.range == pytest.approx((0.9, 1.0))
 
 
@@ -613,13 +615,13 @@ def test_no_figure_offers_the_cloud() -> None:
     assert CONFIG["displaylogo"] is False
     assert CONFIG["displayModeBar"] is False
     assert CONFIG["locale"] == "zh-CN"
-    shown = graph(base_figure(), "三率走势", "trend")
+    shown = graph(new_figure(), "三率走势", "trend")
     assert shown.to_plotly_json()["props"]["aria-label"] == "三率走势"
     assert of_type(shown, "Graph")[0].config == CONFIG
 
 
 def test_the_template_is_small_and_fits_chinese() -> None:
-    text = base_figure().to_json()
+    text = go.Figure(new_figure()).to_json()
     assert len(text) < 2500
     assert "Noto Sans SC" in text
 

@@ -175,12 +175,14 @@ def test_volume_is_compared_by_daily_average():
 
 def test_standing_is_against_the_rest_and_small_groups_stand_apart():
     rows = counts_of(
-        {"cases": 9_000, "revisits": 5_000, "resolved": 4_000},
-        {"cases": 9_000, "revisits": 5_000, "resolved": 4_500},
-        {"cases": 50, "revisits": 20, "resolved": 0},
+        {"cases": 9_000, "mature": 9_000, "revisits": 5_000, "resolved": 4_000},
+        {"cases": 9_000, "mature": 8_100, "revisits": 5_000, "resolved": 4_500},
+        {"cases": 9_000, "mature": 8_099, "revisits": 5_000, "resolved": 4_500},
+        {"cases": 50, "mature": 50, "revisits": 20, "resolved": 0},
     )
-    assert standings(rows, METRICS["resolution"], RULES) == ["below", "above", "insufficient"]
-    assert standings(rows, METRICS["volume"], RULES) == ["neutral"] * 3
+    words = standings(rows, METRICS["resolution"], RULES)
+    assert words == ["below", "above", "immature", "insufficient"]
+    assert standings(rows, METRICS["volume"], RULES) == ["neutral"] * 4
     assert standings(rows.iloc[[0]], METRICS["resolution"], RULES) == ["level"]
 
 
@@ -191,7 +193,10 @@ def test_noise_is_rarely_called_a_difference():
         n = random.integers(200, 20_000, 17)
         resolved = random.binomial(n, 0.87)
         rows = counts_of(
-            *({"cases": a, "revisits": a, "resolved": b} for a, b in zip(n, resolved, strict=True))
+            *(
+                {"cases": a, "mature": a, "revisits": a, "resolved": b}
+                for a, b in zip(n, resolved, strict=True)
+            )
         )
         called += sum(
             word in ("above", "below") for word in standings(rows, METRICS["resolution"], RULES)
