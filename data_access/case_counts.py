@@ -18,7 +18,9 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Date,
+    FromClause,
     Select,
+    Subquery,
     Table,
     and_,
     cast,
@@ -54,8 +56,12 @@ def counts_by_window(
 
     Categories are one level below the categories filtered by: level 1 without such a filter.
     """
-    key = ("window", scope, _asked(filters), windows, group)
-    return snapshot.cached(key, lambda: _by_window(snapshot, scope, filters, windows, group))
+    rows = snapshot.cached(
+        ("window", scope, _asked(filters), windows, group),
+        lambda: _by_window(snapshot, scope, filters, windows, group),
+    )
+    order = {name: place for place, (name, _) in enumerate(windows)}
+    return _labelled(snapshot, rows, filters, group, "window", order.__getitem__)
 
 
 def counts_by_week(
@@ -65,27 +71,35 @@ def counts_by_week(
 
     Columns: ``week_start`` (datetime.date), ``code``, ``name``, then ``COUNT_COLUMNS``.
     """
-    key = ("week", scope, _asked(filters), weeks, group)
-    return snapshot.cached(key, lambda: _by_week(snapshot, scope, filters, weeks, group))
+    rows = snapshot.cached(
+        ("week", scope, _asked(filters), weeks, group),
+        lambda: _by_week(snapshot, scope, filters, weeks, group),
+    )
+    return _labelled(snapshot, rows, filters, group, "week_start", dt.date.toordinal)
 
 
 def closings_by_window(
     snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows
 ) -> dict[str, int]:
     """Return window name → 办结量: cases closed in the window, whenever they were created."""
-    key = ("closed", scope, _asked(filters), windows)
+    key = ("closed", scope, _asked(filters), filters.basis, windows)
     return snapshot.cached(key, lambda: _closings(snapshot, scope, filters, windows))
 
 
 def days_with_cases(snapshot: Snapshot, scope: Scope, filters: Filters, window: Window) -> int:
     """Return on how many days of a window at least one case was created."""
-    key = ("days", scope, _asked(filters), window)
+    key = ("days", scope, _asked(filters), filters.basis, window)
     return snapshot.cached(key, lambda: _days(snapshot, scope, filters, window))
 
 
 def _asked(filters: Filters) -> Filters:
-    """Return the filters as far as counts depend on them, so that equal questions share a key."""
-    return filters.narrowed(period="", compare="none", indicator="resolution", version="")
+    """Return the filters as far as counted rows depend on them: equal questions share a key.
+
+    Both 口径 come from one query, which tells excluded cases apart.
+    """
+    return filters.narrowed(
+        period="", compare="none", indicator="resolution", version="", basis="all"
+    )
 
 
 def _ids(frame: pd.DataFrame, codes: Sequence[str]) -> list[int]:
@@ -98,7 +112,9 @@ def _source(filters: Filters, group: Group | None) -> Table:
     by_street = group == "subdistrict" or filters.subdistrict
     if filters.channel or filters.unit or (by_category and by_street):
         return schema.cases
-    return schema.daily_category if by_category else schema.daily_place
+    if by_category:
+        return schema.daily_category
+    return schema.daily_place if by_street else schema.daily_district
 
 
 def conditions(
@@ -152,76 +168,101 @@ def _n(table: Table) -> ColumnElement[int]:
     return func.sum(table.c.n) if "n" in table.c else func.count()
 
 
+def _key(
+    snapshot: Snapshot, filters: Filters, table: Table, group: Group
+) -> tuple[FromClause, ColumnElement[int]]:
+    """Return what to select from and the column to group by; categories at the level shown."""
+    if group != "category":
+        return table, table.c[f"{group}_id"]
+    categories = schema.categories
+    # A case of a category that ends above the level shown stays under its own name.
+    levels = [f"level{step}_id" for step in range(_level(snapshot, filters), 0, -1)]
+    shown = func.coalesce(*(categories.c[name] for name in levels))
+    joined = table.outerjoin(categories, table.c.category_id == categories.c.id)
+    return joined, shown
+
+
+def _level(snapshot: Snapshot, filters: Filters) -> int:
+    """Return the level of the categories to show: one below those filtered by, 1 without any."""
+    categories = snapshot.reference.categories
+    chosen = categories.loc[categories["code"].isin(list(filters.category)), "level"]
+    return min(int(chosen.max()) + 1, 3) if len(chosen) else 1
+
+
 def _by_window(
     snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows, group: Group
-) -> pd.DataFrame:
+) -> list[tuple]:
+    """Return rows of window, id, excluded and counts."""
     table = _source(filters, group)
-    where = conditions(snapshot, scope, filters, table)
-    key = table.c[f"{group}_id"]
+    where = conditions(snapshot, scope, filters.narrowed(basis="all"), table)
+    source, key = _key(snapshot, filters, table, group)
     # One branch per window, not one CASE: windows may overlap (a long period and its 同比).
     branches = [
         select(
-            literal(name).label("window"),
+            literal(name).label("bucket"),
             key.label("id"),
+            table.c.excluded,
             table.c.state,
             _n(table).label("n"),
         )
+        .select_from(source)
         .where(table.c.created_on.between(window.start, window.end), *where)
-        .group_by(key, table.c.state)
+        .group_by(key, table.c.excluded, table.c.state)
         for name, window in windows
         if window.days
     ]
     if not branches:
-        return _labelled(snapshot, [], filters, group, "window", str)
-    rows = _read(snapshot, _counted(union_all(*branches).subquery(), "window"))
-    order = {name: place for place, (name, _) in enumerate(windows)}
-    return _labelled(snapshot, rows, filters, group, "window", order.__getitem__)
+        return []
+    return _read(snapshot, _counted(union_all(*branches).subquery()))
 
 
 def _by_week(
     snapshot: Snapshot, scope: Scope, filters: Filters, weeks: tuple[Window, ...], group: Group
-) -> pd.DataFrame:
+) -> list[tuple]:
+    """Return rows of week, id, excluded and counts."""
     table = _source(filters, group)
+    source, key = _key(snapshot, filters, table, group)
     week = cast(func.date_trunc("week", table.c.created_on), Date)
-    key = table.c[f"{group}_id"]
+    where = conditions(snapshot, scope, filters.narrowed(basis="all"), table)
     grouped = (
-        select(week.label("week_start"), key.label("id"), table.c.state, _n(table).label("n"))
-        .where(
-            table.c.created_on.between(weeks[0].start, weeks[-1].end),
-            *conditions(snapshot, scope, filters, table),
+        select(
+            week.label("bucket"),
+            key.label("id"),
+            table.c.excluded,
+            table.c.state,
+            _n(table).label("n"),
         )
-        .group_by(week, key, table.c.state)
+        .select_from(source)
+        .where(table.c.created_on.between(weeks[0].start, weeks[-1].end), *where)
+        .group_by(week, key, table.c.excluded, table.c.state)
         .subquery()
     )
-    rows = [
-        (_as_date(row[0]), *row[1:]) for row in _read(snapshot, _counted(grouped, "week_start"))
-    ]
-    return _labelled(snapshot, rows, filters, group, "week_start", dt.date.toordinal)
+    rows = _read(snapshot, _counted(grouped))
+    return [(_as_date(row[0]), *row[1:]) for row in rows]
 
 
 def _as_date(value: dt.date | dt.datetime) -> dt.date:
     return value.date() if isinstance(value, dt.datetime) else value
 
 
-def _counted(grouped: object, bucket: str) -> Select:
-    """Return the statement that turns (bucket, id, state, n) into counts per bucket and id."""
-    states = schema.states
-    columns = grouped.c  # type: ignore[attr-defined]
+def _counted(grouped: Subquery) -> Select:
+    """Return the statement that turns (bucket, id, excluded, state, n) into counts."""
+    states, columns = schema.states, grouped.c
+    keys = (columns.bucket, columns.id, columns.excluded)
     sums = [cast(func.sum(columns.n), BigInteger).label("cases")] + [
         cast(func.sum(columns.n * states.c[name]), BigInteger).label(name)
         for name in COUNT_COLUMNS
         if name != "cases"
     ]
     return (
-        select(columns[bucket], columns.id, *sums)
-        .select_from(grouped)  # type: ignore[arg-type]
+        select(*keys, *sums)
+        .select_from(grouped)
         .join(states, states.c.state == columns.state)
-        .group_by(columns[bucket], columns.id)
+        .group_by(*keys)
     )
 
 
 def _read(snapshot: Snapshot, statement: Select) -> list[tuple]:
-    """Return rows of bucket, id (None: unknown) and counts."""
     with snapshot.engine.connect() as connection:
         return [tuple(row) for row in connection.execute(statement)]
 
@@ -234,7 +275,7 @@ def _labelled(
     bucket: str,
     order: Callable[[Any], Any],
 ) -> pd.DataFrame:
-    """Return rows with code and name for id, categories rolled up to the level to show.
+    """Return the rows of the chosen 口径 with code and name for id, in order.
 
     Plain Python: pandas takes longer to build its indexes than to sum a few hundred rows.
     """
@@ -252,10 +293,11 @@ def _labelled(
         )
     }
     unknown = (len(labels), UNPLACED, "")
-    shown = _shown_level(reference.categories, filters.category) if group == "category" else {}
     summed: dict[tuple, np.ndarray] = {}
-    for key, identity, *counts in rows:
-        label = unknown if identity is None else labels[shown.get(identity, identity)]
+    for key, identity, excluded, *counts in rows:
+        if excluded and filters.basis == "assessed":
+            continue
+        label = unknown if identity is None else labels[identity]
         values = np.array(counts, dtype="int64")
         known = summed.get((key, label))
         summed[key, label] = values if known is None else known + values
@@ -272,18 +314,6 @@ def _labelled(
     ):
         counted.insert(0, column, pd.Series(values, dtype="object"))
     return counted
-
-
-def _shown_level(categories: pd.DataFrame, chosen: Sequence[str]) -> dict[int, int]:
-    """Return category id → id of the category it is shown under."""
-    levels = categories.loc[categories["code"].isin(list(chosen)), "level"]
-    level = min(int(levels.max()) + 1 if len(levels) else 1, 3)
-    shown: dict[int, int] = {}
-    for row in categories.itertuples(index=False):
-        path = [row.level1_id, row.level2_id, row.level3_id]
-        known = [int(step) for step in path[:level] if pd.notna(step)]
-        shown[int(row.id)] = known[-1]
-    return shown
 
 
 def _closings(

@@ -147,6 +147,7 @@ _cutoff_option = click.option(
 @click.option("--dry-run", is_flag=True, help="只算账,不发布。")
 @click.option("--accept", is_flag=True, help="拒收或发现超过上限时仍然发布。")
 @_cutoff_option
+@click.option("--city", help="城市名,显示在页面上;默认看映射文件,否则不变。")
 @click.option("--new-line", is_flag=True, help="另起一条数据线,不与现有数据合并。")
 @_plain_errors
 def load_command(paths: tuple[Path, ...], **options: Any) -> None:
@@ -188,32 +189,24 @@ def _show(result: LoadResult) -> None:
         click.echo(f"提示:{hint}")
 
 
-@data_cli.command("preview", help="查看文件:编码、表头、建议的映射和没有把握的地方。")
+@data_cli.command(
+    "preview", help="查看文件:编码、表头、没有把握的地方;建议的映射写到标准输出,可用 > 存成文件。"
+)
 @click.argument("path", type=click.Path(path_type=Path), metavar="文件")
-@click.option("--save", type=click.Path(path_type=Path), help="把建议的映射存为这个文件。")
 @click.option("--encoding", help="文字编码(默认自动识别)。")
 @click.option("--sheet", help="工作表(默认第一张不空的)。")
 @click.option("--header-row", type=click.IntRange(min=1), help="表头在第几行。")
 @_plain_errors
-def preview_command(
-    path: Path, save: Path | None, encoding: str | None, sheet: str | None, header_row: int | None
-) -> None:
-    """Show what a file is and the mapping it suggests."""
-    from data_access.loading.errors import LoadError
+def preview_command(path: Path, **options: Any) -> None:
+    """Show what a file is (on stderr) and the mapping it suggests (on stdout)."""
     from data_access.loading.preview import preview
     from data_access.loading.sources import ReadOptions, find_files
 
-    files, _ = find_files([path])
-    previews = preview(files[0], ReadOptions(encoding=encoding, sheet=sheet, header_row=header_row))
-    for one in previews:
-        click.echo("\n".join(one.lines))
-        if save is None:
-            click.echo(f"\n建议的映射(可存为 .toml 文件,用 --mapping 指明):\n\n{one.mapping}")
-    if save is not None:
-        if save.exists():
-            raise LoadError(f"{save}:文件已经存在,未覆盖")
-        save.write_text(previews[0].mapping, encoding="utf-8")
-        click.echo(f"\n建议的映射已存为 {save}")
+    for file in find_files([path])[0]:
+        for one in preview(file, ReadOptions(**options)):
+            click.echo("\n".join(one.lines), err=True)
+            click.echo("\n建议的映射(存为 .toml 文件,用 --mapping 指明):\n", err=True)
+            click.echo(one.mapping)
 
 
 @data_cli.command("status", help="查看现有版本。")
@@ -245,16 +238,22 @@ def rollback_command(version: str | None) -> None:
 @click.option("--cases", type=click.IntRange(min=1), help="诉求件数(默认:真实规模,300 余万)。")
 @click.option("--seed", type=click.IntRange(min=0), help="随机种子:同一种子总得到同样的数据。")
 @click.option("--cutoff", type=click.DateTime(["%Y-%m-%d"]), help="数据截至日期。例:2021-04-12")
+@click.option("--if-empty", is_flag=True, help="已有数据时什么也不做。")
 @_plain_errors
-def demo_command(cases: int | None, seed: int | None, cutoff: dt.datetime | None) -> None:
+def demo_command(
+    cases: int | None, seed: int | None, cutoff: dt.datetime | None, if_empty: bool
+) -> None:
     """Generate and publish the demo."""
     from data_access.demo import DEFAULT_CUTOFF, DEFAULT_SEED, generate
     from data_access.loading.errors import LoadError
     from data_access.publishing import publish
     from data_access.settings import Settings
-    from data_access.versions import loader_lock, staging_dir
+    from data_access.versions import loader_lock, open_versions, staging_dir
 
     settings = Settings()
+    if if_empty and (current := open_versions(settings).current()):
+        click.echo(f"已有数据({current}),没有生成演示数据。")
+        return
     bars = _Bars()
     try:
         with loader_lock(settings):

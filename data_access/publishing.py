@@ -76,6 +76,7 @@ _INDEXES: tuple[tuple[sa.Table, tuple[str, ...], bool], ...] = (
     (schema.cases, ("category_id", "created_at", "case_id"), False),
     (schema.cases, ("topic_id", "created_at", "case_id"), False),
     (schema.cases, ("closed_at",), False),
+    (schema.daily_district, ("created_on",), False),
     (schema.daily_place, ("created_on",), False),
     (schema.daily_place, ("subdistrict_id", "created_on"), False),
     (schema.daily_category, ("created_on",), False),
@@ -555,8 +556,8 @@ def _fill(
     if sources:
         connection.execute(_merged_cases(sources, cutoff, rules))
     progress("汇总", 0.7)
-    connection.execute(_daily(schema.daily_place))
-    connection.execute(_daily(schema.daily_category))
+    for aggregate in schema.AGGREGATES:
+        connection.execute(_daily(aggregate))
     expected = sum(_count(connection, source) for source in sources) - (replaced if merged else 0)
     _verify(connection, expected)
 
@@ -659,7 +660,7 @@ def _verify(connection: Connection, expected: int) -> None:
     rows, counted = connection.execute(sa.select(sa.func.count(), assessed)).one()
     sums = [
         connection.execute(sa.select(sa.func.coalesce(sa.func.sum(table.c.n), 0))).scalar_one()
-        for table in (schema.daily_place, schema.daily_category)
+        for table in schema.AGGREGATES
     ]
     if rows != expected or any(total != counted for total in sums):
         raise PublishError(

@@ -262,6 +262,15 @@ states = _table(
 )
 
 # Aggregates, built once at publish; only assessed cases. ``n`` is a number of cases.
+daily_district = _table(
+    "daily_district",
+    Column("created_on", Date, nullable=False),
+    Column("district_id", SmallInteger),
+    Column("excluded", Boolean, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("n", Integer, nullable=False),
+    comment="每日 × 区 × 状态",
+)
 daily_place = _table(
     "daily_place",
     Column("created_on", Date, nullable=False),
@@ -283,3 +292,4 @@ daily_category = _table(
     Column("n", Integer, nullable=False),
     comment="每日 × 区 × 分类 × 状态",
 )
+AGGREGATES = (daily_district, daily_place, daily_category)

@@ -114,6 +114,8 @@ class FileVersions:
         settings = self._settings
         engine = sa.create_engine(
             sa.URL.create("duckdb", database=str(path)),
+            # Readers leave nothing to roll back, and asking takes a millisecond each time.
+            pool_reset_on_return=None,
             connect_args={
                 "read_only": True,
                 "config": {

@@ -214,16 +214,17 @@ def _of_controls(
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    # Neither control characters nor lone surrogates, which have no UTF-8, are in any value of ours.
+    return value if isinstance(value, str) and value.isprintable() else ""
 
 
 def _texts(value: object) -> tuple[str, ...]:
     listed = value if isinstance(value, list) else [value]
-    return tuple(each for each in listed if isinstance(each, str) and each)
+    return tuple(text for each in listed if (text := _text(each)))
 
 
 def _period_of_controls(changed: str, values: Mapping[str, object], before: Question) -> str:
-    kind = values.get("period_kind")
+    kind = _text(values.get("period_kind"))
     window, first_day = before.period.window, before.rules.period_first_day
     if changed == "period_kind":
         if kind == "custom":

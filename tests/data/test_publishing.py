@@ -154,7 +154,7 @@ def test_states_and_aggregates_equal_plain_python(
     assert published.first_day == cases["created_at"].min().date()
 
     counted = cases[cases["assessed"]]
-    for table in (schema.daily_place, schema.daily_category):
+    for table in schema.AGGREGATES:
         keys = [column.name for column in table.columns if column.name != "n"]
         expected = counted.groupby(keys, dropna=False).size().rename("n").reset_index()
         actual = read(settings, table).sort_values(keys, ignore_index=True)

@@ -1,0 +1,1 @@
+"""Measurements beside their budgets: ``python -m benchmarks``; see ``docs/performance.md``."""

@@ -1,0 +1,127 @@
+"""The command line: ``python -m benchmarks --help``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+import structlog
+
+from app import create_app
+from benchmarks import (
+    browser,
+    conversation,
+    crowd,
+    load_speed,
+    memory,
+    naive_dash,
+    raw_duckdb,
+    server_time,
+)
+from benchmarks.data_set import demo_data
+from benchmarks.report import Figure, table
+from data_access.settings import Settings
+from data_access.store import Snapshot, Store
+
+_PARTS = ("demo", "pages", "raw", "naive", "browser", "memory", "load", "crowd")
+_PACKAGES = ("dash", "plotly", "pandas", "duckdb", "gunicorn")
+
+
+def main() -> int:
+    """Measure, print and save; return 1 when a part could not be measured."""
+    options = _options()
+    options.data.mkdir(parents=True, exist_ok=True)
+    results: list[dict[str, object]] = []
+    failed = False
+    print(_machine())
+    for cases in options.cases:
+        print(f"\n## {cases:,} cases\n", flush=True)
+        for name, part in _parts(options, cases).items():
+            if name not in options.only:
+                continue
+            started = time.perf_counter()
+            try:
+                figures = part()
+            except Exception as error:  # the other parts are measured all the same
+                failed = True
+                print(f"### {name}: not measured\n\n{type(error).__name__}: {error}\n", flush=True)
+                continue
+            print(f"### {name} ({time.perf_counter() - started:.0f} s)\n")
+            print(table(figures, cases), "\n", flush=True)
+            results += [{"cases": cases, "part": name, **one.as_json(cases)} for one in figures]
+            if options.out:
+                content = {"machine": _machine(), "results": results}
+                options.out.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
+    return int(failed)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--cases", type=int, nargs="+", default=[3_000_000], metavar="N")
+    parser.add_argument("--only", default=",".join(_PARTS), help=f"some of {','.join(_PARTS)}")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "board-benchmarks",
+        help="where demo data is made and found again",
+    )
+    parser.add_argument("--repeat", type=int, default=5, help="times each thing is measured")
+    parser.add_argument(
+        "--load-rows", type=int, default=3_000_000, help="rows of the CSV file, at most"
+    )
+    parser.add_argument("--out", type=Path, help="save the figures as JSON")
+    options = parser.parse_args()
+    options.only = options.only.split(",")
+    unknown = set(options.only) - set(_PARTS)
+    if unknown:
+        parser.error(f"--only: no such part: {', '.join(sorted(unknown))}")
+    options.data = options.data.resolve()
+    return options
+
+
+def _parts(options: argparse.Namespace, cases: int) -> dict[str, Callable[[], list[Figure]]]:
+    """Return each part's name → how it is measured for a number of cases."""
+    made = demo_data(options.data, cases)
+    settings = Settings(data_dir=made.directory, database_url="", log_level="ERROR")
+    server = create_app(settings)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
+    store: Store = server.extensions["board_store"]
+    pages = conversation.pages(server)
+
+    def snapshot() -> Snapshot:
+        current = store.current()
+        assert current is not None, "demo data was published"
+        return current
+
+    changes = conversation.filter_changes(snapshot())
+    repeat = options.repeat
+    return {
+        "demo": made.figures,
+        "pages": lambda: server_time.measure(server, pages, changes, repeat),
+        "raw": lambda: raw_duckdb.measure(server, pages, changes, repeat),
+        "naive": lambda: naive_dash.measure(server, made.directory, cases),
+        "browser": lambda: browser.measure(made.directory, pages, repeat),
+        "memory": lambda: memory.measure(made.directory, pages, changes),
+        "load": lambda: load_speed.measure(snapshot(), options.data, min(cases, options.load_rows)),
+        "crowd": lambda: crowd.measure(snapshot(), options.data, pages, changes),
+    }
+
+
+def _machine() -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    gigabytes = psutil.virtual_memory().total / 1e9
+    return (
+        f"{psutil.cpu_count()} cores, {gigabytes:.0f} GB, {platform.system()}, "
+        f"Python {platform.python_version()}, {packages}"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
