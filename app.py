@@ -177,7 +177,7 @@ def _add_health(server: Flask) -> None:
 
 def _add_error_pages(server: Flask) -> None:
     @server.errorhandler(Exception)
-    def show_error(error: Exception) -> tuple[str, int] | Exception:
+    def show_error(error: Exception) -> tuple[str, int]:
         if isinstance(error, HTTPException) and (error.code or 500) < 500:
             return error_page(error.code or 400, g.get("reference", "")), error.code or 400
         if request.path == CALLBACK_PATH and not isinstance(error, StoreError):

@@ -307,12 +307,12 @@ def _labelled(
         columns=list(COUNT_COLUMNS),
         dtype="int64",
     )
-    for column, values in (
+    for column, listed in (
         ("name", [label[2] for _, label in ordered]),
         ("code", [label[1] for _, label in ordered]),
         (bucket, [key for key, _ in ordered]),
     ):
-        counted.insert(0, column, pd.Series(values, dtype="object"))
+        counted.insert(0, column, pd.Series(listed, dtype="object"))
     return counted
 
 

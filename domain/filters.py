@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import parse_qsl, quote
 
 Compare = Literal["previous", "year", "none"]
@@ -138,7 +138,7 @@ def known_codes(
         filters: as parsed.
         codes: dimension → the codes of the data version.
     """
-    changes: dict[str, tuple[str, ...]] = {}
+    changes: dict[str, Any] = {}
     problems = []
     for name in DIMENSIONS:
         unknown = [code for code in getattr(filters, name) if code not in codes[name]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,9 @@ Z = float(stats.norm.ppf(0.975))
 Better = Literal["higher", "lower", "neutral"]
 MetricKind = Literal["count", "rate", "score", "ratio"]
 
-Counts = pd.DataFrame
+Counts: TypeAlias = pd.DataFrame
 # The columns of a frame of counts as float64 arrays.
-Columns = Mapping[str, np.ndarray]
+Columns: TypeAlias = Mapping[str, np.ndarray]
 # Numerator and denominator of a rate; the numerator may carry fractional credit.
 _Sums = Callable[[Columns, Rules], tuple[np.ndarray, np.ndarray]]
 
@@ -231,7 +231,8 @@ def mature_share(counts: Counts) -> pd.Series:
 
 def _shares(columns: Columns) -> np.ndarray:
     cases = columns["cases"]
-    return columns["mature"] / np.where(cases > 0, cases, np.nan)
+    shares: np.ndarray = columns["mature"] / np.where(cases > 0, cases, np.nan)
+    return shares
 
 
 Direction = Literal["up", "down", "flat", "withheld"]

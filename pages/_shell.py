@@ -105,6 +105,7 @@ def tie_url_and_controls(
     """Return everything that follows from the URL, or from a control that was changed."""
     path = pathname if isinstance(pathname, str) and pathname.startswith("/") else "/"
     changed = _OF_CONTROL.get(str(ctx.triggered_id))
+    before: Question | None = None
     try:
         if changed:
             before = ask(store(), reader(), shown)

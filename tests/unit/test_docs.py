@@ -32,7 +32,9 @@ def test_every_setting_has_its_entry(name):
     assert f"| `BOARD_{name.upper()}` |" in DEFINITIONS
 
 
-@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")))
+@pytest.mark.parametrize(
+    "document", [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+)
 def test_links_between_documents_lead_somewhere(document):
     text = document.read_text(encoding="utf-8")
     for part in text.split("](")[1:]:
