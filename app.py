@@ -25,6 +25,7 @@ from pages import _shell
 
 TITLE = "接诉即办 · 每月一题 督办看板"
 CALLBACK_PATH = "/_dash-update-component"
+SUITES_PATH = "/_dash-component-suites/"
 # A callback body is a query string and a handful of control values.
 LARGEST_BODY = 256 * 1024
 # Names with a fingerprint, and assets that Dash addresses with their modification time.
@@ -180,6 +181,9 @@ def _add_error_pages(server: Flask) -> None:
     def show_error(error: Exception) -> tuple[str, int]:
         if isinstance(error, HTTPException) and (error.code or 500) < 500:
             return error_page(error.code or 400, g.get("reference", "")), error.code or 400
+        if request.path.startswith(SUITES_PATH) and not isinstance(error, StoreError):
+            # Dash raises for a file it does not have.
+            return error_page(404, g.reference), 404
         if request.path == CALLBACK_PATH and not isinstance(error, StoreError):
             # Panels handle their own failures, so what arrives here is a body that no page of
             # ours sends.

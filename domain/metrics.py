@@ -321,7 +321,9 @@ def _difference_z(new: Columns, old: Columns) -> np.ndarray:
     fall = np.hypot(new["high"] - value, base - old["low"])
     difference = value - base
     half = np.where(difference >= 0, rise, fall)
-    return np.nan_to_num(np.divide(difference, half, where=half > 0, out=np.zeros_like(half)) * Z)
+    ratio = np.divide(difference, half, where=half > 0, out=np.zeros_like(half))
+    z_values: np.ndarray = np.nan_to_num(ratio * Z)
+    return z_values
 
 
 def _count_change(now: float, before: float, rules: Rules, days: tuple[int, int]) -> Change:

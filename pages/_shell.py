@@ -109,8 +109,9 @@ def tie_url_and_controls(
     try:
         if changed:
             before = ask(store(), reader(), shown)
-            pinned = from_search(search if isinstance(search, str) else "", INDICATORS)
-            wanted = _of_controls(changed, values, before, pinned.filters)
+            # What the URL pins; a wish in it that cannot be met ends with the first change.
+            pinned = ask(store(), reader(), search).asked
+            wanted = _of_controls(changed, values, before, pinned)
             question = ask(store(), reader(), to_search(wanted))
         else:
             before = ask(store(), reader(), shown) if shown else None

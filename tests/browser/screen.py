@@ -81,7 +81,11 @@ class Screen:
     def resize(self, width: int, height: int) -> None:
         """Change the size of the window and wait until the page has followed."""
         self.page.set_viewport_size({"width": width, "height": height})
-        self.run("() => { window.quietFrames = 0; }")
+        # Graphs follow a little later.
+        self.page.wait_for_function(
+            """() => [...document.querySelectorAll(".js-plotly-plot")].every(
+              (graph) => Math.abs(graph.clientWidth - graph._fullLayout.width) < 2)"""
+        )
         self.settle()
 
     @property
