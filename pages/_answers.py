@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 from flask import current_app, g
 from plotly.io.json import to_json_plotly
 
+from components.plain import plain
 from components.states import error_state
 from data_access.question import NothingPublishedError, Question, ask
 from data_access.store import Store
@@ -58,7 +59,7 @@ def answers(draw: Callable[[Question], Component]) -> Callable[[object], Any]:
                 f"{present():%Y-%m-%d %H}",
             )
             # As text: a drawn panel as Python objects takes ten times the memory.
-            text = question.snapshot.cached(key, lambda: to_json_plotly(draw(question)))
+            text = question.snapshot.cached(key, lambda: to_json_plotly(plain(draw(question))))
             return json.loads(text)
         except NothingPublishedError:
             # The shell says so, once for the whole page.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from typing import Any
 
 from flask import Flask
@@ -123,14 +124,48 @@ def _target(name: str) -> dict[str, str]:
 # --- What a component says ----------------------------------------------------------------------
 
 
+class _Markup(HTMLParser):
+    """Reads ready HTML back into components."""
+
+    VOID = frozenset({"br", "col", "hr", "img", "input"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.root: dict[str, Any] = {"type": "Html", "props": {"children": []}}
+        self._open = [self.root]
+        self.feed(text)
+        self.close()
+        assert self._open == [self.root], "a tag is not closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        props: dict[str, Any] = {"className" if name == "class" else name: v for name, v in attrs}
+        node = {"type": tag.capitalize(), "props": props | {"children": []}}
+        self._open[-1]["props"]["children"].append(node)
+        if tag not in self.VOID:
+            self._open.append(node)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop()["type"] == tag.capitalize()
+
+    def handle_data(self, data: str) -> None:
+        self._open[-1]["props"]["children"].append(data)
+
+
+def _opened(node: dict[str, Any]) -> dict[str, Any]:
+    """Return a component, ready HTML as the components it was made of."""
+    html = node["props"].get("html")
+    return node if html is None else _Markup(html).root
+
+
 def nodes(tree: Any) -> Iterator[dict[str, Any]]:
     """Yield every component of a tree, parents first."""
     if isinstance(tree, list):
         for each in tree:
             yield from nodes(each)
     elif isinstance(tree, dict) and "props" in tree:
-        yield tree
-        yield from nodes(tree["props"].get("children"))
+        opened = _opened(tree)
+        yield opened
+        yield from nodes(opened["props"].get("children"))
 
 
 def words(tree: Any) -> str:
@@ -138,7 +173,7 @@ def words(tree: Any) -> str:
     if isinstance(tree, list):
         return "".join(words(each) for each in tree)
     if isinstance(tree, dict):
-        return words(tree.get("props", {}).get("children"))
+        return words(_opened(tree)["props"].get("children")) if "props" in tree else ""
     return "" if tree is None else str(tree)
 
 

@@ -24,6 +24,7 @@ CUTOFF = dt.datetime(2021, 4, 25, 18, 0)
 CHANGE = """
 UPDATE incoming SET due_at = created_at + INTERVAL 7 DAY;
 UPDATE incoming SET valid_revisit = NULL WHERE created_on >= DATE '2021-04-10';
+UPDATE incoming SET valid_revisit = false WHERE created_on >= DATE '2021-04-19';
 INSERT INTO rules VALUES ('旧', DATE '2019-01-01', 'minimum_revisits', '20'),
     ('新', DATE '2021-04-01', 'minimum_revisits', '40');
 """
@@ -60,7 +61,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 def test_the_default_is_the_newest_finished_and_mature_period(store: Store):
     question = ask(store, CITY, None)
-    # May's began on the 19th; April's ended a week ago and is not mature yet.
+    # May's began on the 19th, mature as it is; April's ended a week ago and is not mature yet.
     assert question.period.key == "assess-2021-03"
     assert question.period.finished
     assert question.asked == Filters()

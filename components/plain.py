@@ -1,0 +1,87 @@
+"""Parts of a panel that nothing addresses, as one component with ready HTML.
+
+Dash's renderer asks every mounted component at every change of its store: a page of two thousand
+small components takes seconds for each filter change, one of fifty takes a tenth of one.
+"""
+
+from __future__ import annotations
+
+import html as markup
+from typing import Any, ClassVar
+
+from dash import dcc
+from dash.development.base_component import Component
+
+_ATTRIBUTES = {"className": "class", "htmlFor": "for"}
+_VOID = frozenset({"Br", "Col", "Hr", "Img", "Input"})
+
+
+class Html(Component):
+    """Ready HTML; ``assets/25-plain.js`` has its other half."""
+
+    _namespace = "board_html"
+    _type = "Html"
+    _prop_names = ("html",)
+    available_properties: ClassVar[list[str]] = ["html"]
+    available_wildcard_properties: ClassVar[list[str]] = []
+    _children_props: ClassVar[list[str]] = []
+    _base_nodes: ClassVar[list[str]] = []
+    _valid_wildcard_attributes: ClassVar[list[str]] = []
+
+    def __init__(self, html: str) -> None:
+        super().__init__(html=html)
+
+
+def plain(node: Any) -> Any:
+    """Return the same content with every largest part without an id as one ``Html``."""
+    if isinstance(node, (list, tuple)):
+        return [plain(child) for child in node]
+    if not isinstance(node, Component):
+        return node
+    if _is_plain(node):
+        return Html(_markup(node))
+    children = getattr(node, "children", None)
+    if children is not None:
+        node.children = plain(children)
+    return node
+
+
+def _is_plain(node: Any) -> bool:
+    if isinstance(node, (list, tuple)):
+        return all(_is_plain(child) for child in node)
+    if not isinstance(node, Component):
+        return True
+    if node._namespace != "dash_html_components" and not isinstance(node, dcc.Link):
+        return False
+    return getattr(node, "id", None) is None and _is_plain(getattr(node, "children", None))
+
+
+def _markup(node: Any) -> str:
+    if node is None:
+        return ""
+    if isinstance(node, (list, tuple)):
+        return "".join(map(_markup, node))
+    if not isinstance(node, Component):
+        return markup.escape(str(node))
+    tag = "a" if isinstance(node, dcc.Link) else node._type.lower()
+    given = {k: v for k, v in node.to_plotly_json()["props"].items() if k != "children"}
+    attributes = "".join(_attribute(name, value) for name, value in given.items())
+    if node._type in _VOID:
+        return f"<{tag}{attributes}>"
+    return f"<{tag}{attributes}>{_markup(getattr(node, 'children', None))}</{tag}>"
+
+
+def _attribute(name: str, value: Any) -> str:
+    if value is None or value is False:
+        return ""
+    if name == "href" and not str(value).startswith(("/", "#")):
+        raise ValueError(f"a link that leaves the product: {value!r}")
+    if name == "style":
+        value = ";".join(f"{_dashed(key)}:{each}" for key, each in value.items())
+    known = _ATTRIBUTES.get(name, name if "-" in name else name.lower())
+    text = "" if value is True and "-" not in name else str(value)
+    return f' {known}="{markup.escape(text)}"'
+
+
+def _dashed(name: str) -> str:
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
