@@ -13,9 +13,11 @@ from urllib.parse import parse_qs
 import pytest
 from flask import Flask
 
+from data_access.publishing import publish
 from data_access.settings import Settings
 from data_access.versions import staging_dir
-from tests.app.board import CALLBACKS, Board, MakeServer, board_of, of_class, of_type, words
+from tests.app.board import CALLBACKS, Board, MakeServer, board_of, nodes, of_class, of_type, words
+from tests.data.staging import stage
 
 SEARCHES = (
     "",
@@ -376,6 +378,27 @@ def test_one_panel_that_fails_leaves_the_others(
     monkeypatch.undo()
     # A failure is not kept.
     assert board.panel("overview-map", "?period=month-2021-01").sound
+
+
+def test_names_in_the_data_are_text_never_markup(empty_settings: Settings, make_server: MakeServer):
+    name = """<img src=x onerror="alert('1')">&amp;<script>1</script>"""
+    change = "".join(
+        f"UPDATE {table} SET name = '{name.replace(chr(39), chr(39) * 2)}' || code;"
+        for table in ("districts", "subdistricts", "categories")
+    )
+    publish(empty_settings, stage(empty_settings, cases=500, change=change), lambda *_: None)
+    board = board_of(make_server(empty_settings))
+    seen = 0
+    for search in ("?period=year-2020", "?period=year-2020&district=110103&category=c002"):
+        for panel in board.panels:
+            answer = board.panel(panel, search)
+            assert answer.sound
+            tree = answer.props[panel]["children"]
+            seen += words(tree).count(name)
+            for node in nodes(tree):
+                assert node["type"] != "Script"
+                assert "onerror" not in node["props"]
+    assert seen > 20
 
 
 # --- Log, headers, error page -------------------------------------------------------------------
