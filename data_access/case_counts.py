@@ -297,7 +297,7 @@ def _labelled(
     for key, identity, excluded, *counts in rows:
         if excluded and filters.basis == "assessed":
             continue
-        label = unknown if identity is None else labels[identity]
+        label = labels.get(identity, unknown)
         values = np.array(counts, dtype="int64")
         known = summed.get((key, label))
         summed[key, label] = values if known is None else known + values
