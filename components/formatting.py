@@ -105,12 +105,6 @@ def joint_decimals(metric: Metric, values: Sequence[float]) -> int:
     return 1 if len(printed) == len(known) else _MOST_DECIMALS
 
 
-def value_texts(metric: Metric, values: Sequence[float], reason: str = "") -> list[str]:
-    """Return values that are read together, all with the same decimals."""
-    decimals = joint_decimals(metric, values)
-    return [value_text(metric, value, reason, decimals) for value in values]
-
-
 def sample_text(metric: Metric, n: float) -> str:
     """Return what a value rests on: "n=1,234 件有效回访"; "" for a count, which is its own n."""
     return "" if metric.kind == "count" else f"n={count(n)} 件{metric.n_words}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -208,9 +207,3 @@ def per_ten_thousand(groups: pd.DataFrame, now: pd.DataFrame) -> pd.Series:
     people = pd.to_numeric(groups["population"], errors="coerce").astype("float64")
     own = groups["code"].map(cases).astype("float64")
     return (10_000 * own / people.where(people > 0)).where(groups["code"] == counted_in)
-
-
-def last_mature_day(weekly: pd.DataFrame) -> dt.date | None:
-    """Return the last day of the newest mature week; None when there is none."""
-    ripe = weekly[weekly["mature"]]
-    return None if ripe.empty else ripe["week_end"].iloc[-1]

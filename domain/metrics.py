@@ -337,14 +337,6 @@ def _count_change(now: float, before: float, rules: Rules, days: tuple[int, int]
 
 
 Standing = Literal["above", "level", "below", "insufficient", "immature", "neutral"]
-STANDING_WORDS: dict[Standing, str] = {
-    "above": "明显高于",
-    "level": "持平",
-    "below": "明显低于",
-    "insufficient": "样本不足",
-    "immature": "未成熟",
-    "neutral": "—",
-}
 
 
 def standings(counts: Counts, metric: Metric, rules: Rules) -> list[Standing]:

@@ -10,7 +10,6 @@ import pytest
 from domain.comparison import (
     aligned,
     group_rows,
-    last_mature_day,
     measured,
     of_window,
     per_ten_thousand,
@@ -131,14 +130,6 @@ def test_weeks_of_groups_equal_those_of_each_alone():
     for code, frame in zip(["b", "none", "a"], frames, strict=True):
         alone = weekly_estimates(rows[rows["code"] == code], WEEKS, RESOLUTION, RULES)
         pd.testing.assert_frame_equal(frame, alone)
-
-
-def test_last_mature_day():
-    rows = counts_of(
-        week(0, cases=10, mature=10), week(1, cases=10, mature=10), week(2, cases=10, mature=1)
-    )
-    assert last_mature_day(weekly_estimates(rows, WEEKS, RESOLUTION, RULES)) == WEEKS[1].end
-    assert last_mature_day(weekly_estimates(rows.iloc[2:], WEEKS, RESOLUTION, RULES)) is None
 
 
 # --- Places -------------------------------------------------------------------------------------

@@ -24,7 +24,6 @@ from components.formatting import (
     share,
     value_parts,
     value_text,
-    value_texts,
     week_text,
 )
 from domain.metrics import METRICS, Change
@@ -108,9 +107,13 @@ def test_no_share_between_the_bounds_is_printed_as_one(fraction: float) -> None:
 
 
 def test_two_decimals_when_one_would_hide_a_gap() -> None:
-    assert value_texts(RATE, [0.8731, 0.8734, NAN]) == ["87.31 %", "87.34 %", "—(无有效回访)"]
-    assert value_texts(RATE, [0.871, 0.874]) == ["87.1 %", "87.4 %"]
-    assert value_texts(RATE, [0.871, 0.871]) == ["87.1 %", "87.1 %"]
+    def texts(values: list[float]) -> list[str]:
+        decimals = joint_decimals(RATE, values)
+        return [value_text(RATE, value, decimals=decimals) for value in values]
+
+    assert texts([0.8731, 0.8734, NAN]) == ["87.31 %", "87.34 %", "—(无有效回访)"]
+    assert texts([0.871, 0.874]) == ["87.1 %", "87.4 %"]
+    assert texts([0.871, 0.871]) == ["87.1 %", "87.1 %"]
     assert joint_decimals(VOLUME, [1.0, 2.0]) == 0
 
 
