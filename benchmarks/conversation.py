@@ -234,7 +234,7 @@ def filter_changes(snapshot: Snapshot) -> dict[str, str]:
     with snapshot.engine.connect() as connection:
 
         def busiest(table: sa.Table, column: str, codes: Any, *where: Any) -> tuple[str, ...]:
-            key, n = table.c[column], table.c.n if "n" in table.c else sa.literal(1)
+            key, n = table.c[column], table.c.cases if "cases" in table.c else sa.literal(1)
             statement = sa.select(key).where(key.is_not(None), *where).group_by(key)
             identity = connection.scalar(statement.order_by(sa.func.sum(n).desc()).limit(1))
             return tuple(codes.loc[codes["id"] == identity, "code"])

@@ -24,10 +24,12 @@ from data_access.case_counts import (
 )
 from data_access.question import Question, ask
 from data_access.store import ResultCache, Snapshot
+from domain.outcomes import COUNT_COLUMNS
 from domain.periods import weeks_before
 from domain.scope import CITY
 
 _WEEKS = 26
+_SUMS = ", ".join(f"sum({name})" for name in COUNT_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def _pairs(question: Question, street: Question | None) -> list[Pair]:
     next_day = now.end + dt.timedelta(days=1)
     by_window = """
         SELECT CASE WHEN created_on >= ? THEN 0 WHEN created_on >= ? THEN 1 ELSE 2 END AS part,
-               {group}, state, sum(n)
+               {group}, {sums}
         FROM {table} WHERE NOT excluded AND (created_on BETWEEN ? AND ?
             OR created_on BETWEEN ? AND ? OR created_on BETWEEN ? AND ?)
         GROUP BY ALL"""
@@ -98,20 +100,20 @@ def _pairs(question: Question, street: Question | None) -> list[Pair]:
         Pair(
             "districts in three windows",
             lambda fresh: counts_by_window(fresh, CITY, filters, windows, "district"),
-            by_window.format(group="district_id", table="daily_place"),
+            by_window.format(group="district_id", table="daily_district", sums=_SUMS),
             starts + spans,
         ),
         Pair(
             f"districts in {_WEEKS} weeks",
             lambda fresh: counts_by_week(fresh, CITY, filters, weeks, "district"),
-            """SELECT date_trunc('week', created_on), district_id, state, sum(n)
-            FROM daily_place WHERE NOT excluded AND created_on BETWEEN ? AND ? GROUP BY ALL""",
+            f"""SELECT date_trunc('week', created_on), district_id, {_SUMS}
+            FROM daily_district WHERE NOT excluded AND created_on BETWEEN ? AND ? GROUP BY ALL""",
             week_span,
         ),
         Pair(
             "categories in three windows",
             lambda fresh: counts_by_window(fresh, CITY, filters, windows, "category"),
-            by_window.format(group="category_id", table="daily_category"),
+            by_window.format(group="category_id", table="daily_category", sums=_SUMS),
             starts + spans,
         ),
         Pair(
@@ -124,7 +126,7 @@ def _pairs(question: Question, street: Question | None) -> list[Pair]:
         Pair(
             "days with cases",
             lambda fresh: days_with_cases(fresh, CITY, filters, now),
-            """SELECT count(DISTINCT created_on) FROM daily_place
+            """SELECT count(DISTINCT created_on) FROM daily_district
             WHERE NOT excluded AND created_on BETWEEN ? AND ?""",
             [now.start, now.end],
         ),

@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
+    CompoundSelect,
     Date,
     FromClause,
     Select,
-    Subquery,
     Table,
     and_,
     cast,
@@ -164,10 +165,6 @@ def _category_ids(categories: pd.DataFrame, codes: Sequence[str]) -> list[int]:
     return [int(value) for value in categories.loc[below, "id"]]
 
 
-def _n(table: Table) -> ColumnElement[int]:
-    return func.sum(table.c.n) if "n" in table.c else func.count()
-
-
 def _key(
     snapshot: Snapshot, filters: Filters, table: Table, group: Group
 ) -> tuple[FromClause, ColumnElement[int]]:
@@ -198,22 +195,11 @@ def _by_window(
     source, key = _key(snapshot, filters, table, group)
     # One branch per window, not one CASE: windows may overlap (a long period and its 同比).
     branches = [
-        select(
-            literal(name).label("bucket"),
-            key.label("id"),
-            table.c.excluded,
-            table.c.state,
-            _n(table).label("n"),
-        )
-        .select_from(source)
-        .where(table.c.created_on.between(window.start, window.end), *where)
-        .group_by(key, table.c.excluded, table.c.state)
+        _counted(table, source, literal(name), key, [_created_in(table, window), *where])
         for name, window in windows
         if window.days
     ]
-    if not branches:
-        return []
-    return _read(snapshot, _counted(union_all(*branches).subquery()))
+    return _read(snapshot, union_all(*branches)) if branches else []
 
 
 def _by_week(
@@ -224,20 +210,8 @@ def _by_week(
     source, key = _key(snapshot, filters, table, group)
     week = cast(func.date_trunc("week", table.c.created_on), Date)
     where = conditions(snapshot, scope, filters.narrowed(basis="all"), table)
-    grouped = (
-        select(
-            week.label("bucket"),
-            key.label("id"),
-            table.c.excluded,
-            table.c.state,
-            _n(table).label("n"),
-        )
-        .select_from(source)
-        .where(table.c.created_on.between(weeks[0].start, weeks[-1].end), *where)
-        .group_by(week, key, table.c.excluded, table.c.state)
-        .subquery()
-    )
-    rows = _read(snapshot, _counted(grouped))
+    inside = _created_in(table, Window(weeks[0].start, weeks[-1].end))
+    rows = _read(snapshot, _counted(table, source, week, key, [inside, *where]))
     return [(_as_date(row[0]), *row[1:]) for row in rows]
 
 
@@ -245,24 +219,42 @@ def _as_date(value: dt.date | dt.datetime) -> dt.date:
     return value.date() if isinstance(value, dt.datetime) else value
 
 
-def _counted(grouped: Subquery) -> Select:
-    """Return the statement that turns (bucket, id, excluded, state, n) into counts."""
-    states, columns = schema.states, grouped.c
-    keys = (columns.bucket, columns.id, columns.excluded)
-    sums = [cast(func.sum(columns.n), BigInteger).label("cases")] + [
-        cast(func.sum(columns.n * states.c[name]), BigInteger).label(name)
-        for name in COUNT_COLUMNS
-        if name != "cases"
-    ]
+def _created_in(table: Table, window: Window) -> ColumnElement[bool]:
+    return table.c.created_on.between(window.start, window.end)
+
+
+def _counted(
+    table: Table,
+    source: FromClause,
+    bucket: ColumnElement[Any],
+    key: ColumnElement[int],
+    where: Sequence[ColumnElement[bool]],
+) -> Select:
+    """Return the statement for rows of bucket, id, excluded and ``COUNT_COLUMNS``."""
+    labelled = (bucket.label("bucket"), key.label("id"), table.c.excluded)
+    keys = [key, table.c.excluded]
+    if not isinstance(bucket, BindParameter):  # a constant is not grouped by
+        keys.append(bucket)
+    if table is not schema.cases:
+        sums = [cast(func.sum(table.c[name]), BigInteger).label(name) for name in COUNT_COLUMNS]
+        return select(*labelled, *sums).select_from(source).where(*where).group_by(*keys)
+    # Cases are counted by state first: one integer to group by instead of two dozen sums.
+    grouped = (
+        select(*labelled, table.c.state, func.count().label("cases"))
+        .select_from(source)
+        .where(*where)
+        .group_by(*keys, table.c.state)
+        .subquery()
+    )
+    counted = (grouped.c.bucket, grouped.c.id, grouped.c.excluded)
     return (
-        select(*keys, *sums)
-        .select_from(grouped)
-        .join(states, states.c.state == columns.state)
-        .group_by(*keys)
+        select(*counted, *schema.counts_of_states(grouped.c.cases))
+        .select_from(grouped.join(schema.states, schema.states.c.state == grouped.c.state))
+        .group_by(*counted)
     )
 
 
-def _read(snapshot: Snapshot, statement: Select) -> list[tuple]:
+def _read(snapshot: Snapshot, statement: Select | CompoundSelect) -> list[tuple]:
     with snapshot.engine.connect() as connection:
         return [tuple(row) for row in connection.execute(statement)]
 

@@ -20,6 +20,8 @@ import click
 if TYPE_CHECKING:
     from data_access.loading.load import LoadResult
     from data_access.publishing import PublishedVersion
+    from data_access.settings import Settings
+    from data_access.versions import VersionKey
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -248,10 +250,10 @@ def demo_command(
     from data_access.loading.errors import LoadError
     from data_access.publishing import publish
     from data_access.settings import Settings
-    from data_access.versions import loader_lock, open_versions, staging_dir
+    from data_access.versions import loader_lock, staging_dir
 
     settings = Settings()
-    if if_empty and (current := open_versions(settings).current()):
+    if if_empty and (current := _readable(settings)):
         click.echo(f"已有数据({current}),没有生成演示数据。")
         return
     bars = _Bars()
@@ -274,6 +276,23 @@ def demo_command(
         click.echo(f"已发布:{_described(published)}")
     else:
         click.echo(f"与现有演示数据完全相同,没有产生新版本:{_described(published)}")
+
+
+def _readable(settings: Settings) -> VersionKey | None:
+    """Return the current version, if there is one to keep.
+
+    A demo that other code made is none: it is made again. Real data is never replaced by a demo.
+    """
+    from data_access.versions import DEMO_LINE, LayoutError, check_layout, open_versions
+
+    versions = open_versions(settings)
+    current = versions.current()
+    if current is not None and current.line == DEMO_LINE:
+        try:
+            check_layout(versions, current)
+        except LayoutError:
+            return None
+    return current
 
 
 def _described(version: PublishedVersion) -> str:

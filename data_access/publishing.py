@@ -29,10 +29,12 @@ from data_access.versions import (
     DEMO_LINE,
     STAGING_SCHEMA,
     FileVersions,
+    LayoutError,
     SchemaVersions,
     StoreError,
     VersionKey,
     Versions,
+    check_layout,
     loader_lock,
     open_versions,
     staging_dir,
@@ -193,7 +195,7 @@ def rollback(settings: Settings, to_version: str | None = None) -> PublishedVers
             if target is None or target not in kept:
                 others = "、".join(str(key) for key in kept if key != current) or "无"
                 raise StoreError(f"没有可以回退到的版本;现有其他版本:{others}")
-            _describe(versions, target, is_current=False)  # it can be opened
+            check_layout(versions, target)
             versions.switch(target)
             return _describe(versions, target, is_current=True)
         finally:
@@ -279,7 +281,11 @@ def _describe(versions: Versions, key: VersionKey, *, is_current: bool) -> Publi
     engine = versions.reader(key)
     try:
         with engine.connect() as connection:
-            info = connection.execute(sa.select(schema.version_info)).one()
+            # Only columns that every layout has: an older version is listed as well.
+            columns = ("city", "cutoff", "first_day", "published_at")
+            info = connection.execute(
+                sa.select(*(schema.version_info.c[name] for name in columns))
+            ).one()
             cases = connection.execute(sa.select(sa.func.count()).select_from(schema.cases))
             return PublishedVersion(
                 key=str(key),
@@ -308,6 +314,13 @@ def _publish(
     current, kept = versions.current(), versions.kept()
     line = _line_of(staged, current, kept)
     previous = current if current is not None and current.line == line else None
+    if previous is not None:
+        try:
+            check_layout(versions, previous)
+        except LayoutError as error:
+            if line != DEMO_LINE:
+                raise PublishError(f"{error},或用 --new-line 另起一条数据线重新导入") from None
+            previous = None  # a demo is made anew as a whole
     last = max((key.version for key in kept if key.line == line), default=0)
     key = VersionKey(line, last + 1)
 
@@ -449,7 +462,7 @@ def _building_schema(
 
 def _copy(staging: duckdb.DuckDBPyConnection, connection: Connection, table: sa.Table) -> None:
     """Stream a table of the staging file into PostgreSQL's table of the same name."""
-    columns = [column.name for column in table.columns]
+    columns = _names(table)
     batches = staging.table(table.name).project(*columns).to_arrow_reader(100_000)
     target = sql.SQL("COPY {}.{} ({}) FROM STDIN (FORMAT csv)").format(
         sql.Identifier(STAGING_SCHEMA),
@@ -567,6 +580,7 @@ def _fill(
         schema.version_info.insert().values(
             line=key.line,
             version=key.version,
+            layout=schema.LAYOUT,
             is_demo=key.line == DEMO_LINE,
             city=city,
             cutoff=cutoff,
@@ -576,8 +590,12 @@ def _fill(
     )
 
 
+def _names(table: sa.Table) -> list[str]:
+    return [column.name for column in table.columns]
+
+
 def _copied(table: sa.Table, source: sa.Table) -> sa.Insert:
-    names = [column.name for column in table.columns]
+    names = _names(table)
     return table.insert().from_select(names, sa.select(*(source.c[name] for name in names)))
 
 
@@ -643,15 +661,22 @@ def _merged_cases(sources: Sequence[sa.FromClause], cutoff: dt.datetime, rules: 
 
 def _daily(aggregate: sa.Table) -> sa.Insert:
     """Return the statement that fills an aggregate from the assessed cases."""
-    names = [column.name for column in aggregate.columns if column.name != "n"]
-    keys = [schema.cases.c[name] for name in names]
+    names = [name for name in _names(aggregate) if name not in outcomes.COUNT_COLUMNS]
+    cases = schema.cases.c
+    grouped = (
+        sa.select(*(cases[name] for name in names), cases.state, sa.func.count().label("cases"))
+        .where(cases.assessed)
+        .group_by(*(cases[name] for name in names), cases.state)
+        .subquery()
+    )
+    keys = [grouped.c[name] for name in names]
     counted = (
-        sa.select(*keys, sa.cast(sa.func.count(), sa.Integer))
-        .where(schema.cases.c.assessed)
+        sa.select(*keys, *schema.counts_of_states(grouped.c.cases))
+        .join_from(grouped, schema.states, schema.states.c.state == grouped.c.state)
         .group_by(*keys)
         .order_by(*keys)
     )
-    return aggregate.insert().from_select([*names, "n"], counted)
+    return aggregate.insert().from_select([*names, *outcomes.COUNT_COLUMNS], counted)
 
 
 def _verify(connection: Connection, expected: int) -> None:
@@ -659,7 +684,7 @@ def _verify(connection: Connection, expected: int) -> None:
     assessed = sa.func.count().filter(schema.cases.c.assessed)
     rows, counted = connection.execute(sa.select(sa.func.count(), assessed)).one()
     sums = [
-        connection.execute(sa.select(sa.func.coalesce(sa.func.sum(table.c.n), 0))).scalar_one()
+        connection.execute(sa.select(sa.func.coalesce(sa.func.sum(table.c.cases), 0))).scalar_one()
         for table in schema.AGGREGATES
     ]
     if rows != expected or any(total != counted for total in sums):

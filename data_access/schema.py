@@ -11,8 +11,10 @@ world uses (URLs, files). A NULL ``district_id`` is 未定位, a NULL ``category
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Date,
     DateTime,
     Double,
@@ -21,11 +23,16 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    cast,
+    func,
 )
 
 from domain.outcomes import COUNT_COLUMNS
 
 metadata = MetaData()
+
+# Goes up by one with every change of a table below: code reads versions of its own layout only.
+LAYOUT = 2
 
 
 def _table(name: str, *columns: Column, comment: str) -> Table:
@@ -245,6 +252,7 @@ version_info = _table(
     "version_info",
     Column("line", String, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("layout", Integer, nullable=False),  # LAYOUT of the code that made it
     Column("is_demo", Boolean, nullable=False),
     Column("city", String, nullable=False),
     Column("cutoff", DateTime, nullable=False),
@@ -261,35 +269,34 @@ states = _table(
     comment="诉求状态",
 )
 
-# Aggregates, built once at publish; only assessed cases. ``n`` is a number of cases.
-daily_district = _table(
-    "daily_district",
-    Column("created_on", Date, nullable=False),
-    Column("district_id", SmallInteger),
-    Column("excluded", Boolean, nullable=False),
-    Column("state", SmallInteger, nullable=False),
-    Column("n", Integer, nullable=False),
-    comment="每日 × 区 × 状态",
-)
-daily_place = _table(
-    "daily_place",
-    Column("created_on", Date, nullable=False),
-    Column("district_id", SmallInteger),
-    Column("subdistrict_id", SmallInteger),
-    Column("excluded", Boolean, nullable=False),
-    Column("state", SmallInteger, nullable=False),
-    Column("n", Integer, nullable=False),
-    comment="每日 × 街道乡镇 × 状态",
-)
-daily_category = _table(
-    "daily_category",
-    Column("created_on", Date, nullable=False),
-    Column("district_id", SmallInteger),
-    Column("category_id", Integer),
-    Column("topic_id", SmallInteger),
-    Column("excluded", Boolean, nullable=False),
-    Column("state", SmallInteger, nullable=False),
-    Column("n", Integer, nullable=False),
-    comment="每日 × 区 × 分类 × 状态",
+
+def counts_of_states(cases_in_state: ColumnElement[int]) -> list[ColumnElement[int]]:
+    """Return the sums that give ``COUNT_COLUMNS`` of numbers of cases joined with ``states``."""
+    sums = [cases_in_state] + [
+        cases_in_state * states.c[name] for name in COUNT_COLUMNS if name != "cases"
+    ]
+    return [
+        cast(func.sum(value), BigInteger).label(name)
+        for name, value in zip(COUNT_COLUMNS, sums, strict=True)
+    ]
+
+
+def _aggregate(name: str, *keys: str, comment: str) -> Table:
+    """Return a table of numbers of assessed cases by day of creation, keys and 剔除."""
+    return _table(
+        name,
+        Column("created_on", Date, nullable=False),
+        *(Column(key, cases.c[key].type) for key in keys),
+        Column("excluded", Boolean, nullable=False),
+        *(Column(count, Integer, nullable=False) for count in COUNT_COLUMNS),
+        comment=comment,
+    )
+
+
+# Aggregates, built once at publish.
+daily_district = _aggregate("daily_district", "district_id", comment="每日 × 区")
+daily_place = _aggregate("daily_place", "district_id", "subdistrict_id", comment="每日 × 街道乡镇")
+daily_category = _aggregate(
+    "daily_category", "district_id", "category_id", "topic_id", comment="每日 × 区 × 分类"
 )
 AGGREGATES = (daily_district, daily_place, daily_category)

@@ -18,7 +18,15 @@ from sqlalchemy.engine import Engine
 
 from data_access import schema
 from data_access.settings import Settings
-from data_access.versions import DEMO_LINE, StoreError, VersionKey, Versions, open_versions
+from data_access.versions import (
+    DEMO_LINE,
+    LayoutError,
+    StoreError,
+    VersionKey,
+    Versions,
+    open_versions,
+    require_layout,
+)
 from domain.rules import Rules, rules_from_rows
 
 log = structlog.get_logger(__name__)
@@ -155,14 +163,19 @@ class Store:
             return snapshot
 
     def get(self, key: str) -> Snapshot | None:
-        """Return the version that a key names, as in ``real-1.4``; None when it is not kept."""
+        """Return the version that a key names, as in ``real-1.4``; None when it is not kept
+        or was made by code with other tables.
+        """
         wanted = VersionKey.parse(key)
         if wanted is None:
             return None
         with self._lock:
             self._after_fork()
             if wanted in self._versions.kept():
-                return self._open(wanted)
+                try:
+                    return self._open(wanted)
+                except LayoutError:
+                    return None
             gone = self._snapshots.pop(wanted, None)
             if gone is not None:
                 gone.engine.dispose()
@@ -204,6 +217,7 @@ def open_store(settings: Settings) -> Store:
 
 
 def _read_snapshot(settings: Settings, key: VersionKey, engine: Engine) -> Snapshot:
+    require_layout(engine, key)
     with engine.connect() as connection:
         info = connection.execute(sa.select(schema.version_info)).one()
         rules = connection.execute(sa.select(schema.rules)).mappings().all()

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from data_access.schema import version_info
+from data_access.schema import LAYOUT, version_info
 from data_access.settings import Settings
 
 DEMO_LINE = "demo"
@@ -43,6 +43,10 @@ class StoreError(RuntimeError):
 
 class LockedError(StoreError):
     """Another load is running."""
+
+
+class LayoutError(StoreError):
+    """A version has tables that this code does not read."""
 
 
 @dataclass(frozen=True, order=True)
@@ -348,6 +352,33 @@ Versions = FileVersions | SchemaVersions
 def open_versions(settings: Settings) -> Versions:
     """Return the versions of the engine that the settings name."""
     return SchemaVersions(settings) if settings.database_url else FileVersions(settings)
+
+
+def check_layout(versions: Versions, key: VersionKey) -> None:
+    """Open a version for a moment and do as ``require_layout``."""
+    engine = versions.reader(key)
+    try:
+        require_layout(engine, key)
+    finally:
+        engine.dispose()
+
+
+def require_layout(engine: Engine, key: VersionKey) -> None:
+    """Raise when a version was made by code with other tables.
+
+    Raises:
+        LayoutError: says what to do.
+        sqlalchemy.exc.SQLAlchemyError: the version cannot be read at all.
+    """
+    with engine.connect() as connection:
+        # Every column there is: the oldest layout has none that says so.
+        everything = sa.select(sa.text("*")).select_from(version_info)
+        row = connection.execute(everything).mappings().one()
+    if row.get("layout") != LAYOUT:
+        raise LayoutError(
+            f"版本 {key} 由另一版程序生成,本程序不能读取:演示数据请运行 flask data demo,"
+            "真实数据请重新导入"
+        )
 
 
 # Lock files held by this process, with how many times they were taken.

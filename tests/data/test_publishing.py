@@ -155,10 +155,17 @@ def test_states_and_aggregates_equal_plain_python(
 
     counted = cases[cases["assessed"]]
     for table in schema.AGGREGATES:
-        keys = [column.name for column in table.columns if column.name != "n"]
-        expected = counted.groupby(keys, dropna=False).size().rename("n").reset_index()
+        names = [column.name for column in table.columns]
+        keys = [name for name in names if name not in outcomes.COUNT_COLUMNS]
+        expected = (
+            counted.assign(cases=1)
+            .merge(outcomes.states(), on="state")
+            .groupby(keys, dropna=False)[list(outcomes.COUNT_COLUMNS)]
+            .sum()
+            .reset_index()
+            .sort_values(keys, ignore_index=True)
+        )
         actual = read(settings, table).sort_values(keys, ignore_index=True)
-        expected = expected.sort_values(keys, ignore_index=True)
         pd.testing.assert_frame_equal(actual, expected, check_dtype=False)
     pd.testing.assert_frame_equal(
         read(settings, schema.states).sort_values("state", ignore_index=True),
@@ -400,6 +407,38 @@ def test_rollback_to_nothing_known(settings: Settings, target: str) -> None:
     with pytest.raises(StoreError, match="没有可以回退"):
         rollback(settings, target)
     assert versions(settings)[0].is_current
+
+
+def test_a_version_of_another_layout(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "LAYOUT", schema.LAYOUT - 1)
+        make_versions(settings, 1)
+    store = open_store(settings)
+    with pytest.raises(StoreError, match=r"real-1\.1 由另一版程序生成"):
+        store.current()
+    assert store.get("real-1.1") is None
+    # It is listed, nothing is merged with it, and nothing goes back to it.
+    assert [(one.key, one.cases) for one in versions(settings)] == [("real-1.1", 100)]
+    with pytest.raises(PublishError, match="由另一版程序生成"):
+        publish(settings, stage(settings, cases=50, shift=9000), quiet)
+    anew = publish(settings, stage(settings, cases=50, new_line=True), quiet)
+    assert (anew.key, anew.cases) == ("real-2.1", 50)
+    with pytest.raises(StoreError, match="由另一版程序生成"):
+        rollback(settings, "real-1.1")
+    snapshot = store.current()
+    assert snapshot is not None
+    assert snapshot.key == "real-2.1"
+    store.close()
+
+
+def test_a_demo_of_another_layout_is_made_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "LAYOUT", schema.LAYOUT - 1)
+        publish(settings, stage(settings, cases=50, line="demo"), quiet)
+    again = publish(settings, stage(settings, cases=50, line="demo"), quiet)
+    assert (again.key, again.cases, again.changed) == ("demo.2", 50, True)
 
 
 def test_nothing_published(settings: Settings) -> None:
@@ -647,7 +686,7 @@ def keep_reading(settings: Settings, stop: Any, seen: Any) -> None:
         assert snapshot is not None
         with snapshot.engine.connect() as connection:
             number = connection.execute(sa.select(schema.version_info.c.version)).scalar_one()
-            counted = sa.select(sa.func.sum(schema.daily_place.c.n))
+            counted = sa.select(sa.func.sum(schema.daily_place.c.cases))
             answer = (
                 snapshot.key,
                 number,
