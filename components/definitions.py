@@ -26,24 +26,24 @@ def formula(metric: Metric, rules: Rules) -> str:
     """Return how an indicator is computed, in words, with the credits and weights in force."""
     if metric.key == "composite":
         return (
-            f"100 ×({_times(rules.weight_response)} × 响应率 + "
+            f"100 ×（{_times(rules.weight_response)} × 响应率 + "
             f"{_times(rules.weight_resolution)} × 解决率 + "
-            f"{_times(rules.weight_satisfaction)} × 满意率)"
+            f"{_times(rules.weight_satisfaction)} × 满意率）"
         )
     if metric.kind == "count":
         return metric.numerator
     numerator = metric.numerator
     if metric.key == "satisfaction":
-        numerator = f"(满意 + {_times(rules.basic_satisfied_credit)} × 基本满意)"
+        numerator = f"（满意 + {_times(rules.basic_satisfied_credit)} × 基本满意）"
     if metric.key == "resolution" and rules.partly_resolved_credit:
-        numerator = f"(解决 + {_times(rules.partly_resolved_credit)} × 部分解决)"
+        numerator = f"（解决 + {_times(rules.partly_resolved_credit)} × 部分解决）"
     return f"{numerator} ÷ {metric.denominator}"
 
 
 def definition_card(metric: Metric, rules: Rules) -> html.Article:
     """Return everything that defines an indicator; its id is the indicator's key."""
     smallest = (
-        f"{metric.n_words}少于{rules.minimum_revisits}件的,不参与排名与比较"
+        f"{metric.n_words}少于{rules.minimum_revisits}件的，不参与排名与比较"
         if metric.kind != "count"
         else "不适用"
     )
@@ -61,7 +61,7 @@ def definition_card(metric: Metric, rules: Rules) -> html.Article:
             if metric.needs_maturity
             else "不受回访进度影响",
         ),
-        ("口径", "考核口径不含剔除件;全口径含剔除件"),
+        ("口径", "考核口径不含剔除件；全口径含剔除件"),
         ("方向", _BETTER[metric.better]),
         ("说明", metric.note),
         ("口径版本", rules.version),
@@ -113,7 +113,7 @@ def rule_table(rule_sets: Sequence[Rules], in_force: Rules) -> html.Div:
             before = values[place + 1] if place + 1 < len(values) else value
             cells[f"version-{place}"] = text if value == before else html.Strong(text)
         rows.append(Row(cells))
-    return data_table(columns, rows, "规则与各口径版本的取值,加粗为该版本的改动")
+    return data_table(columns, rows, "规则与各口径版本的取值，加粗为该版本的改动")
 
 
 def load_table(loads: pd.DataFrame, table_names: Mapping[str, str]) -> html.Div:
@@ -155,7 +155,7 @@ def load_table(loads: pd.DataFrame, table_names: Mapping[str, str]) -> html.Div:
         )
         for load in ordered.to_dict("records")
     ]
-    return data_table(columns, rows, "导入记录,新的在前", empty="没有导入记录")
+    return data_table(columns, rows, "导入记录，新的在前", empty="没有导入记录")
 
 
 def account_list(account: str) -> Component | str:
@@ -171,7 +171,7 @@ def account_list(account: str) -> Component | str:
     if not isinstance(parts, Mapping):
         return account
     if parts.get("invented"):
-        return f"演示数据,全部虚构(种子{parts.get('seed', NO_VALUE)})"
+        return f"演示数据，全部虚构（种子{parts.get('seed', NO_VALUE)}）"
     lines = [line for word, part in parts.items() for line in _lines(word, part)]
     return html.Ul([html.Li(line) for line in lines], className="account") if lines else NO_VALUE
 
@@ -191,4 +191,4 @@ def _lines(word: str, part: Any) -> list[Component | str]:
         return lines
     if isinstance(part, list):
         return [f"{word}:{'、'.join(str(each) for each in part)}"]
-    return [f"{word},{count(part)}行" if isinstance(part, int) else f"{word}:{part}"]
+    return [f"{word}，{count(part)}行" if isinstance(part, int) else f"{word}:{part}"]

@@ -21,28 +21,27 @@ def signal_sentence(signal: Signal, city: str = "全市") -> str:
     if signal.kind == "rate_fall":
         metric = METRICS[signal.metric]
         return (
-            f"{place}{metric.name}下降{points(signal.amount)},"
-            f"现为{value_text(metric, signal.value)}(n={count(signal.n)})"
+            f"{place}{metric.name}下降{points(signal.amount)}，"
+            f"现为{value_text(metric, signal.value)}（n={count(signal.n)}）"
         )
     if signal.kind == "overdue":
-        return (
-            f"{place}逾期未办{count(signal.count)}件,占受理的{share(signal.value)},明显高于其余各区"
-        )
+        stock = f"{place}逾期未办{count(signal.count)}件，占受理的{share(signal.value)}"
+        return f"{stock}，明显高于其余各区"
     if signal.kind == "shrinking":
         return (
-            f"{place}有效回访率下降{points(signal.amount)}至{share(signal.value)},"
+            f"{place}有效回访率下降{points(signal.amount)}至{share(signal.value)}，"
             "分母收缩会抬高三率"
         )
     if signal.kind == "excluding":
         return (
             f"{place}剔除率上升{points(signal.amount)}至{share(signal.value)}"
-            f"(剔除{count(signal.count)}件)"
+            f"（剔除{count(signal.count)}件）"
         )
     if signal.kind == "stale":
-        return f"数据已{count(signal.count)}天未更新,以下各数只到数据截至时为止"
+        return f"数据已{count(signal.count)}天未更新，以下各数只到数据截至时为止"
     if signal.kind == "gap":
-        return f"本期有{count(signal.count)}天没有一件诉求,疑有漏报"
-    return f"{count(signal.count)}件诉求未定位到区,占{share(signal.value)},只计入{city}"
+        return f"本期有{count(signal.count)}天没有一件诉求，疑有漏报"
+    return f"{count(signal.count)}件诉求未定位到区，占{share(signal.value)}，只计入{city}"
 
 
 def exception_list(
@@ -64,9 +63,9 @@ def exception_list(
     ]
     rest = f"其余{count(normal_count)}项正常"
     if len(signals) > MOST:
-        rest = f"另有{len(signals) - MOST}项例外未列出,{rest}"
+        rest = f"另有{len(signals) - MOST}项例外未列出，{rest}"
     if not signals:
-        rest = f"没有例外,{count(normal_count)}项检查均正常"
+        rest = f"没有例外，{count(normal_count)}项检查均正常"
     return html.Section(
         [
             html.H2(["例外", html.Span(f" {len(signals)}项")]),

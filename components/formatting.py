@@ -126,7 +126,7 @@ def change_text(metric: Metric, change: Change) -> str:
     if change.direction == "flat":
         return word
     if metric.kind == "count":
-        return f"{word}{_fixed(abs(change.amount), 1)} %(日均)"
+        return f"{word}{_fixed(abs(change.amount), 1)} %（日均）"
     if metric.kind == "rate":
         return word + points(change.amount)
     return f"{word}{_fixed(abs(change.amount), 1)}{metric.unit}"
@@ -165,7 +165,7 @@ def moment(time: dt.datetime) -> str:
 
 def cutoff_text(cutoff: dt.datetime) -> str:
     """Return the data cut-off: "数据截至 2025-06-30 23:59(周一)"."""
-    return f"数据截至 {moment(cutoff)}(周{_WEEKDAYS[cutoff.weekday()]})"
+    return f"数据截至 {moment(cutoff)}（周{_WEEKDAYS[cutoff.weekday()]}）"
 
 
 def week_text(start: dt.date, end: dt.date) -> str:

@@ -22,14 +22,14 @@ def answer_sentence(place: str, measured: Measured, compare_word: str) -> str:
     """
     metric = measured.metric
     if math.isnan(measured.value):
-        return f"{place}{missing_reason(metric)},{metric.name}不可算"
+        return f"{place}{missing_reason(metric)}，{metric.name}不可算"
     sentence = f"{place}{metric.name} {value_text(metric, measured.value)}"
     change = measured.changes.get(compare_word)
     if change is None:
         return sentence
     words = change_text(metric, change)
     if change.direction == "flat":
-        words = f"{words}(正常波动)"
+        words = f"{words}（正常波动）"
     return f"{sentence},{compare_word}{words}"
 
 
@@ -39,7 +39,7 @@ def places_sentence(metric: Metric, rows: pd.DataFrame, place_word: str) -> str:
         largest = rows.sort_values("value", ascending=False).head(3)
         return f"{metric.name}最多的是{'、'.join(largest['name'])}。"
     if rows["value"].isna().all():
-        return f"各{place_word}{missing_reason(metric)},{metric.name}不可算。"
+        return f"各{place_word}{missing_reason(metric)}，{metric.name}不可算。"
     parts = []
     for standing, word, ascending in (("below", "明显低于", True), ("above", "明显高于", False)):
         chosen = rows[rows["standing"] == standing].sort_values("value", ascending=ascending)
@@ -49,9 +49,9 @@ def places_sentence(metric: Metric, rows: pd.DataFrame, place_word: str) -> str:
     level = int((rows["standing"] == "level").sum())
     if level:
         parts.append(
-            f"{level}个持平(差别在波动之内)" if parts else f"{level}个{place_word}彼此持平"
+            f"{level}个持平（差别在波动之内）" if parts else f"{level}个{place_word}彼此持平"
         )
-    for standing, word in (("insufficient", "样本不足"), ("immature", "尚未成熟,不作比较")):
+    for standing, word in (("insufficient", "样本不足"), ("immature", "尚未成熟，不作比较")):
         apart = int((rows["standing"] == standing).sum())
         if apart:
             parts.append(f"{apart}个{word}")
@@ -75,6 +75,6 @@ def trend_sentence(weekly: Mapping[str, pd.DataFrame]) -> str:
             week = week_text(last["week_start"], last["week_end"])
             parts.append(f"{METRICS[key].name} {value_text(METRICS[key], float(last['value']))}")
     if not parts:
-        return "各周均未成熟,暂不评价。"
-    unfinished = f";其后{tail}周尚未成熟,不作比较" if tail else ""
-    return f"最近成熟的一周({week}){'、'.join(parts)}{unfinished}。"
+        return "各周均未成熟，暂不评价。"
+    unfinished = f"；其后{tail}周尚未成熟，不作比较" if tail else ""
+    return f"最近成熟的一周（{week}）{'、'.join(parts)}{unfinished}。"

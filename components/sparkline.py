@@ -154,17 +154,17 @@ def _course(weekly: pd.DataFrame, metric: Metric) -> str:
     )
     ripe = [week for week in weeks if week[3] and not math.isnan(week[2])]
     unripe = sum(not week[3] for week in weeks)
-    tail = f";另有{unripe}周未成熟" if unripe else ""
+    tail = f"；另有{unripe}周未成熟" if unripe else ""
     if not ripe:
-        return f"{metric.name}近{len(weeks)}周:尚无成熟的数据{tail}"
+        return f"{metric.name}近{len(weeks)}周：尚无成熟的数据{tail}"
     told = [
         f"{week_text(start, end)}为{value_text(metric, value)}"
         for start, end, value, _ in (ripe[0], ripe[-1])
     ]
-    course = told[0] if len(ripe) == 1 else f"{told[0]},至{told[1]}"
+    course = told[0] if len(ripe) == 1 else f"{told[0]}，至{told[1]}"
     values = [week[2] for week in ripe]
-    span = f"最低{value_text(metric, min(values))},最高{value_text(metric, max(values))}"
-    return f"{metric.name}近{len(weeks)}周:{course};{span}{tail}"
+    span = f"最低{value_text(metric, min(values))}，最高{value_text(metric, max(values))}"
+    return f"{metric.name}近{len(weeks)}周：{course}；{span}{tail}"
 
 
 def interval_bar(
@@ -203,7 +203,7 @@ def interval_bar(
             'stroke-dasharray="3 2"/>'
         )
     if math.isnan(value):
-        alt = f"{metric.name}:无数据"
+        alt = f"{metric.name}：无数据"
         return _image(parts, width, height, alt, "spark")
     if not (math.isnan(low) or math.isnan(high)):
         parts.append(
@@ -211,7 +211,7 @@ def interval_bar(
             f'M{_text(x(high))} {middle - 4}v8" stroke="{_INK}" stroke-width="1.6" fill="none"/>'
         )
     parts.append(f'<circle cx="{_text(x(value))}" cy="{middle}" r="3.2" fill="{_ACCENT}"/>')
-    alt = f"{metric.name}{value_text(metric, value)},区间{interval_text(metric, low, high)}"
+    alt = f"{metric.name}{value_text(metric, value)}，区间{interval_text(metric, low, high)}"
     if not math.isnan(city):
-        alt += f",全市{value_text(metric, city)}"
+        alt += f"，全市{value_text(metric, city)}"
     return _image(parts, width, height, alt, "spark")

@@ -42,7 +42,7 @@ def error_state(reference: str, title: str = "这一部分没有算出来") -> h
         "error",
         title,
         [
-            html.P("其余部分不受影响。请稍后重试;仍不行时,把下面的编号告诉管理员。"),
+            html.P("其余部分不受影响。请稍后重试；仍不行时，把下面的编号告诉管理员。"),
             html.P(["编号 ", html.Code(reference)]),
         ],
         role="alert",
@@ -54,7 +54,7 @@ def insufficient_state(metric: Metric, n: float, minimum: int) -> html.Div:
     return _state(
         "insufficient",
         "□ 数据不足",
-        [html.P(f"{metric.n_words}{count(n)}件,少于最小样本{count(minimum)}件,不作判断。")],
+        [html.P(f"{metric.n_words}{count(n)}件，少于最小样本{count(minimum)}件，不作判断。")],
     )
 
 
@@ -88,7 +88,7 @@ def first_start_state() -> html.Div:
         "first",
         "还没有发布数据",
         [
-            html.P("请由管理员在服务器上运行下列命令之一,完成后刷新本页。"),
+            html.P("请由管理员在服务器上运行下列命令之一，完成后刷新本页。"),
             html.Dl(
                 [
                     html.Div([html.Dt("生成演示数据"), html.Dd(html.Code("flask data demo"))]),
@@ -100,7 +100,7 @@ def first_start_state() -> html.Div:
 
 
 def notice(
-    problems: Sequence[str], title: str = "链接中有条件未采用,下列数据不含这些条件"
+    problems: Sequence[str], title: str = "链接中有条件未采用，下列数据不含这些条件"
 ) -> Component | None:
     """Return a banner that names what could not be used; None when all was used."""
     if not problems:

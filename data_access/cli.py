@@ -57,7 +57,7 @@ def _plain_errors(command: Command) -> Command:
             _stop(str(error), _LOCKED)
         except StoreError as error:
             full = "no space left" in str(error).lower()
-            _stop("磁盘已满,没有发布,原有数据不受影响" if full else str(error), 5 if full else 1)
+            _stop("磁盘已满，没有发布，原有数据不受影响" if full else str(error), 5 if full else 1)
         except RuleError as error:
             _stop(str(error), 1)
         except pydantic.ValidationError as error:
@@ -65,15 +65,15 @@ def _plain_errors(command: Command) -> Command:
                 f"BOARD_{'_'.join(map(str, one['loc'])).upper()}:{one['msg']}"
                 for one in error.errors()
             )
-            _stop(f"设置有误:{wrong}", 1)
+            _stop(f"设置有误：{wrong}", 1)
         except KeyboardInterrupt:
-            _stop("已中断,没有发布,原有数据不受影响", 1)
+            _stop("已中断，没有发布，原有数据不受影响", 1)
 
     return run  # type: ignore[return-value]
 
 
 def _stop(message: str, code: int) -> None:
-    click.echo(f"错误:{message}", err=True)
+    click.echo(f"错误：{message}", err=True)
     sys.exit(code)
 
 
@@ -132,25 +132,25 @@ class _CutOff(click.ParamType):
         try:
             day = dt.date.fromisoformat(value)
         except ValueError:
-            self.fail(f"“{value}”不是日期(例:2021-04-12 或 2021-04-12 18:00)", param, ctx)
+            self.fail(f"“{value}”不是日期（例：2021-04-12 或 2021-04-12 18:00）", param, ctx)
         return dt.datetime.combine(day, dt.time(23, 59, 59))
 
 
 _cutoff_option = click.option(
-    "--cutoff", type=_CutOff(), help="数据截至(默认:数据中最新的时间)。例:2021-04-12"
+    "--cutoff", type=_CutOff(), help="数据截至（默认：数据中最新的时间）。例：2021-04-12"
 )
 
 
-@data_cli.command("load", help="导入文件(CSV、TSV、XLSX、Parquet、gz、zip)或目录,一次发布。")
+@data_cli.command("load", help="导入文件（CSV、TSV、XLSX、Parquet、gz、zip）或目录，一次发布。")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="文件…")
-@click.option("--mapping", type=click.Path(path_type=Path), help="映射文件(TOML)。")
-@click.option("--table", help="文件是哪张表;默认看文件名(如 districts.csv),否则为诉求 cases。")
+@click.option("--mapping", type=click.Path(path_type=Path), help="映射文件（TOML）。")
+@click.option("--table", help="文件是哪张表；默认看文件名（如 districts.csv），否则为诉求 cases。")
 @click.option("--learn", is_flag=True, help="把没见过的区、街道、分类、单位加入基础数据。")
-@click.option("--dry-run", is_flag=True, help="只算账,不发布。")
+@click.option("--dry-run", is_flag=True, help="只算账，不发布。")
 @click.option("--accept", is_flag=True, help="拒收或发现超过上限时仍然发布。")
 @_cutoff_option
-@click.option("--city", help="城市名,显示在页面上;默认看映射文件,否则不变。")
-@click.option("--new-line", is_flag=True, help="另起一条数据线,不与现有数据合并。")
+@click.option("--city", help="城市名，显示在页面上；默认看映射文件，否则不变。")
+@click.option("--new-line", is_flag=True, help="另起一条数据线，不与现有数据合并。")
 @_plain_errors
 def load_command(paths: tuple[Path, ...], **options: Any) -> None:
     """Load files as one version."""
@@ -166,11 +166,11 @@ def load_command(paths: tuple[Path, ...], **options: Any) -> None:
         bars.close()
     _show(result)
     if result.published is None:
-        click.echo("试算完毕,没有发布。")
+        click.echo("试算完毕，没有发布。")
     elif not result.published.changed:
-        click.echo(f"与现有版本 {result.published.key} 完全相同,没有产生新版本。")
+        click.echo(f"与现有版本 {result.published.key} 完全相同，没有产生新版本。")
     else:
-        click.echo(f"已发布:{_described(result.published)}")
+        click.echo(f"已发布：{_described(result.published)}")
 
 
 def _not_later_than_now(cutoff: dt.datetime) -> dt.datetime:
@@ -186,17 +186,18 @@ def _show(result: LoadResult) -> None:
     if result.account.files:
         click.echo(result.account.printed())
     if result.rejects is not None:
-        click.echo(f"拒收的行:{result.rejects}")
+        click.echo(f"拒收的行：{result.rejects}")
     for hint in result.hints:
-        click.echo(f"提示:{hint}")
+        click.echo(f"提示：{hint}")
 
 
 @data_cli.command(
-    "preview", help="查看文件:编码、表头、没有把握的地方;建议的映射写到标准输出,可用 > 存成文件。"
+    "preview",
+    help="查看文件：编码、表头、没有把握的地方；建议的映射写到标准输出，可用 > 存成文件。",
 )
 @click.argument("path", type=click.Path(path_type=Path), metavar="文件")
-@click.option("--encoding", help="文字编码(默认自动识别)。")
-@click.option("--sheet", help="工作表(默认第一张不空的)。")
+@click.option("--encoding", help="文字编码（默认自动识别）。")
+@click.option("--sheet", help="工作表（默认第一张不空的）。")
 @click.option("--header-row", type=click.IntRange(min=1), help="表头在第几行。")
 @_plain_errors
 def preview_command(path: Path, **options: Any) -> None:
@@ -207,7 +208,7 @@ def preview_command(path: Path, **options: Any) -> None:
     for file in find_files([path])[0]:
         for one in preview(file, ReadOptions(**options)):
             click.echo("\n".join(one.lines), err=True)
-            click.echo("\n建议的映射(存为 .toml 文件,用 --mapping 指明):\n", err=True)
+            click.echo("\n建议的映射（存为 .toml 文件，用 --mapping 指明）：\n", err=True)
             click.echo(one.mapping)
 
 
@@ -220,12 +221,12 @@ def status_command() -> None:
 
     kept = versions(Settings())
     if not kept:
-        click.echo("还没有数据。运行 flask data demo 生成演示数据,或 flask data load 导入。")
+        click.echo("还没有数据。运行 flask data demo 生成演示数据，或 flask data load 导入。")
     for version in kept:
         click.echo(f"{'▶' if version.is_current else ' '} {_described(version)}")
 
 
-@data_cli.command("rollback", help="回退到上一个版本,或指定的版本(如 real-1.4 或 4)。")
+@data_cli.command("rollback", help="回退到上一个版本，或指定的版本（如 real-1.4 或 4）。")
 @click.argument("version", required=False, metavar="[版本]")
 @_plain_errors
 def rollback_command(version: str | None) -> None:
@@ -233,13 +234,13 @@ def rollback_command(version: str | None) -> None:
     from data_access.publishing import rollback
     from data_access.settings import Settings
 
-    click.echo(f"现在使用:{_described(rollback(Settings(), version))}")
+    click.echo(f"现在使用：{_described(rollback(Settings(), version))}")
 
 
-@data_cli.command("demo", help="生成演示数据并发布(不与真实数据合并)。")
-@click.option("--cases", type=click.IntRange(min=1), help="诉求件数(默认:真实规模,300 余万)。")
-@click.option("--seed", type=click.IntRange(min=0), help="随机种子:同一种子总得到同样的数据。")
-@click.option("--cutoff", type=click.DateTime(["%Y-%m-%d"]), help="数据截至日期。例:2021-04-12")
+@data_cli.command("demo", help="生成演示数据并发布（不与真实数据合并）。")
+@click.option("--cases", type=click.IntRange(min=1), help="诉求件数（默认：真实规模，300 余万）。")
+@click.option("--seed", type=click.IntRange(min=0), help="随机种子：同一种子总得到同样的数据。")
+@click.option("--cutoff", type=click.DateTime(["%Y-%m-%d"]), help="数据截至日期。例：2021-04-12")
 @click.option("--if-empty", is_flag=True, help="已有数据时什么也不做。")
 @_plain_errors
 def demo_command(
@@ -254,7 +255,7 @@ def demo_command(
 
     settings = Settings()
     if if_empty and (current := _readable(settings)):
-        click.echo(f"已有数据({current}),没有生成演示数据。")
+        click.echo(f"已有数据（{current}），没有生成演示数据。")
         return
     bars = _Bars()
     try:
@@ -273,9 +274,9 @@ def demo_command(
     finally:
         bars.close()
     if published.changed:
-        click.echo(f"已发布:{_described(published)}")
+        click.echo(f"已发布：{_described(published)}")
     else:
-        click.echo(f"与现有演示数据完全相同,没有产生新版本:{_described(published)}")
+        click.echo(f"与现有演示数据完全相同，没有产生新版本：{_described(published)}")
 
 
 def _readable(settings: Settings) -> VersionKey | None:
@@ -298,6 +299,6 @@ def _readable(settings: Settings) -> VersionKey | None:
 def _described(version: PublishedVersion) -> str:
     kind = "演示数据" if version.line == "demo" else version.city or "未写城市"
     return (
-        f"{version.key}({kind})· {version.cases:,} 件 · 数据截至 {version.cutoff:%Y-%m-%d %H:%M}"
+        f"{version.key}（{kind}）· {version.cases:,} 件 · 数据截至 {version.cutoff:%Y-%m-%d %H:%M}"
         f" · 发布于 {version.published_at:%Y-%m-%d %H:%M}"
     )

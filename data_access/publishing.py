@@ -166,7 +166,7 @@ def publish(settings: Settings, staged: Staged, progress: Progress) -> Published
         try:
             return _publish(settings, versions, staged, progress)
         except (OSError, sa.exc.SQLAlchemyError, duckdb.Error, psycopg.Error) as error:
-            raise PublishError(f"发布失败,现有版本不受影响:{error}") from error
+            raise PublishError(f"发布失败，现有版本不受影响：{error}") from error
         finally:
             versions.close()
 
@@ -194,7 +194,7 @@ def rollback(settings: Settings, to_version: str | None = None) -> PublishedVers
                 target = VersionKey.parse(named)
             if target is None or target not in kept:
                 others = "、".join(str(key) for key in kept if key != current) or "无"
-                raise StoreError(f"没有可以回退到的版本;现有其他版本:{others}")
+                raise StoreError(f"没有可以回退到的版本；现有其他版本：{others}")
             check_layout(versions, target)
             versions.switch(target)
             return _describe(versions, target, is_current=True)
@@ -299,7 +299,7 @@ def _describe(versions: Versions, key: VersionKey, *, is_current: bool) -> Publi
                 is_current=is_current,
             )
     except sa.exc.SQLAlchemyError as error:
-        raise StoreError(f"版本 {key} 无法读取:{error}") from error
+        raise StoreError(f"版本 {key} 无法读取：{error}") from error
     finally:
         engine.dispose()
 
@@ -309,7 +309,7 @@ def _publish(
 ) -> PublishedVersion:
     unknown = staged.tables - {table.name for table in SMALL_TABLES}
     if unknown:
-        raise PublishError(f"不能导入的表:{'、'.join(sorted(unknown))}")
+        raise PublishError(f"不能导入的表：{'、'.join(sorted(unknown))}")
     now = dt.datetime.now(SHANGHAI).replace(tzinfo=None)
     current, kept = versions.current(), versions.kept()
     line = _line_of(staged, current, kept)
@@ -319,7 +319,7 @@ def _publish(
             check_layout(versions, previous)
         except LayoutError as error:
             if line != DEMO_LINE:
-                raise PublishError(f"{error},或用 --new-line 另起一条数据线重新导入") from None
+                raise PublishError(f"{error}，或用 --new-line 另起一条数据线重新导入") from None
             previous = None  # a demo is made anew as a whole
     last = max((key.version for key in kept if key.line == line), default=0)
     key = VersionKey(line, last + 1)
@@ -491,7 +491,7 @@ def _compare(connection: Connection, staged: Staged, has_previous: bool) -> tupl
         counts = sa.select(sa.func.count(), sa.func.count(_incoming.c.case_id.distinct()))
         rows, ids = connection.execute(counts.select_from(_incoming)).one()
         if rows != ids:
-            raise PublishError(f"暂存数据有重复的工单编号:{rows} 行,{ids} 个编号")
+            raise PublishError(f"暂存数据有重复的工单编号：{rows} 行，{ids} 个编号")
         if has_previous:
             differs = sa.or_(
                 *(
@@ -689,7 +689,7 @@ def _verify(connection: Connection, expected: int) -> None:
     ]
     if rows != expected or any(total != counted for total in sums):
         raise PublishError(
-            f"核对不符:应有 {expected} 件,实有 {rows} 件;计入考核 {counted} 件,汇总 {sums} 件"
+            f"核对不符：应有 {expected} 件，实有 {rows} 件；计入考核 {counted} 件，汇总 {sums} 件"
         )
 
 

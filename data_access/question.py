@@ -132,7 +132,7 @@ def ask(store: Store, scope: Scope, search: object) -> Question:
     parsed = from_search(search if readable else None, INDICATORS)  # type: ignore[arg-type]
     problems = list(parsed.problems)
     if search is not None and not readable:
-        problems.append("筛选条件不是文字,未采用")
+        problems.append("筛选条件不是文字，未采用")
     filters = parsed.filters
     current = store.current()
     snapshot = store.get(filters.version) if filters.version else None
@@ -141,7 +141,9 @@ def ask(store: Store, scope: Scope, search: object) -> Question:
         if snapshot is None:
             raise NothingPublishedError
         if filters.version:
-            problems.append(f"链接所指的数据版本 {filters.version} 已不在,现按 {snapshot.key} 显示")
+            problems.append(
+                f"链接所指的数据版本 {filters.version} 已不在，现按 {snapshot.key} 显示"
+            )
     known = names(snapshot)
     filters, unknown = known_codes(filters, {name: frozenset(known[name]) for name in DIMENSIONS})
     problems += unknown

@@ -88,7 +88,7 @@ districts = _table(
     Column("counted_in", String),  # code of the district whose population includes this one's
     Column("tile_row", SmallInteger),
     Column("tile_column", SmallInteger),
-    comment="考核区(行政区和作为一个单位考核的功能区)",
+    comment="考核区（行政区和作为一个单位考核的功能区）",
 )
 subdistricts = _table(
     "subdistricts",
@@ -109,7 +109,7 @@ categories = _table(
     Column("level2_id", Integer),
     Column("level3_id", Integer),
     Column("tag", String),  # 七有五性
-    comment="诉求分类(三级)",
+    comment="诉求分类（三级）",
 )
 units = _table(
     "units",

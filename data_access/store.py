@@ -151,7 +151,7 @@ class Store:
             except (StoreError, sa.exc.SQLAlchemyError) as error:
                 served = self._snapshots.get(self._served) if self._served else None
                 if served is None:
-                    raise StoreError(f"版本 {key} 无法打开:{error}") from error
+                    raise StoreError(f"版本 {key} 无法打开：{error}") from error
                 log.exception("version_unreadable", version=str(key), serving=served.key)
                 return served
             if key != self._served:

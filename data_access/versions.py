@@ -98,7 +98,7 @@ class FileVersions:
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"版本指针 {self._pointer.name} 无法读取:{error}") from error
+            raise StoreError(f"版本指针 {self._pointer.name} 无法读取：{error}") from error
         return seen[1]
 
     def kept(self) -> list[VersionKey]:
@@ -376,7 +376,7 @@ def require_layout(engine: Engine, key: VersionKey) -> None:
         row = connection.execute(everything).mappings().one()
     if row.get("layout") != LAYOUT:
         raise LayoutError(
-            f"版本 {key} 由另一版程序生成,本程序不能读取:演示数据请运行 flask data demo,"
+            f"版本 {key} 由另一版程序生成，本程序不能读取：演示数据请运行 flask data demo,"
             "真实数据请重新导入"
         )
 
@@ -409,7 +409,7 @@ def loader_lock(settings: Settings, keep: Path | None = None) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LockedError("另一个导入正在进行,请等它结束后再试") from None
+            raise LockedError("另一个导入正在进行，请等它结束后再试") from None
         with _advisory_lock(settings):
             _held[path] = 1
             try:
@@ -455,5 +455,5 @@ def _advisory_lock(settings: Settings) -> Iterator[None]:
     )
     with engine.connect() as connection:
         if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_ADVISORY_LOCK))):
-            raise LockedError("另一台机器上的导入正在进行,请等它结束后再试")
+            raise LockedError("另一台机器上的导入正在进行，请等它结束后再试")
         yield

@@ -94,7 +94,7 @@ def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
     """
     text = (search or "").removeprefix("?")
     if len(text) > LONGEST_SEARCH:
-        return Parsed(Filters(), ("链接过长,筛选条件未采用",))
+        return Parsed(Filters(), ("链接过长，筛选条件未采用",))
     values: dict[str, str | tuple[str, ...]] = {}
     problems: list[str] = []
     known = {item.name for item in dataclasses.fields(Filters)}

@@ -99,7 +99,7 @@ _METRICS = (
     Metric(
         "volume", "诉求量", "count", "件", "neutral",
         "创建于本期的诉求工单", "—", "受理",
-        "咨询当场答复的不计;按创建时间归期",
+        "咨询当场答复的不计；按创建时间归期",
         lambda counts, rules: (counts["cases"], np.ones_like(counts["cases"])),
         needs_maturity=False,
     ),
@@ -112,7 +112,7 @@ _METRICS = (
     ),
     Metric(
         "resolution", "解决率", "rate", "%", "higher",
-        "解决 = 是(部分解决按规则折算)", "有效回访", "有效回访",
+        "解决 = 是（部分解决按规则折算）", "有效回访", "有效回访",
         "回访未接通、拒答、尚未回访的不进分母",
         lambda counts, rules: (
             counts["resolved"] + rules.partly_resolved_credit * counts["partly_resolved"],
@@ -126,7 +126,7 @@ _METRICS = (
     Metric(
         "satisfaction", "满意率", "rate", "%", "higher",
         "满意 + 折算 × 基本满意", "有效回访", "有效回访",
-        "与解决是两个问题,满意率高于解决率属正常",
+        "与解决是两个问题，满意率高于解决率属正常",
         lambda counts, rules: (
             counts["satisfied"] + rules.basic_satisfied_credit * counts["basically_satisfied"],
             counts["revisits"],
@@ -138,16 +138,16 @@ _METRICS = (
     ),
     Metric(
         "composite", "综合成绩", "score", "分", "higher",
-        "100 ×(权重 × 三率)之和", "有效回访", "有效回访",
-        "三率同一分母,综合成绩即每件得分的平均,误差由应答组合精确算出",
+        "100 ×（权重 × 三率）之和", "有效回访", "有效回访",
+        "三率同一分母，综合成绩即每件得分的平均，误差由应答组合精确算出",
         _composite_sums,
         squares=_composite_squares,
         axis=(60.0, 100.0),
     ),
     Metric(
         "on_time", "按时办结率", "rate", "%", "higher",
-        "在办理期限内办结", "已办结(知道是否按时)+ 逾期未办", "到期应办",
-        "逾期未办的进分母,挂账期内的不算逾期",
+        "在办理期限内办结", "已办结（知道是否按时）+ 逾期未办", "到期应办",
+        "逾期未办的进分母，挂账期内的不算逾期",
         lambda counts, rules: (
             counts["on_time"],
             counts["on_time"] + counts["late"] + counts["overdue"],
@@ -158,7 +158,7 @@ _METRICS = (
     Metric(
         "revisit_rate", "有效回访率", "rate", "%", "neutral",
         "有效回访", "受理的诉求", "受理",
-        "分母收缩会抬高三率,故单列监测",
+        "分母收缩会抬高三率，故单列监测",
         lambda counts, rules: (counts["revisits"], counts["cases"]),
     ),
     Metric(

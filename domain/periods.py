@@ -88,7 +88,7 @@ class Period:
         )
         if self.finished:
             return label
-        return f"{label},未结束,已过{self.window.days}/{self.whole.days}天"
+        return f"{label}，未结束，已过{self.window.days}/{self.whole.days}天"
 
 
 def _month_shift(year: int, month: int, by: int) -> tuple[int, int]:

@@ -33,23 +33,23 @@ class Rule:
 
 # Order is the order on the definitions page.
 RULES: tuple[Rule, ...] = (
-    Rule("weight_response", "综合成绩权重:响应率", "", 0, 1, "三项权重之和须为 1"),
-    Rule("weight_resolution", "综合成绩权重:解决率", "", 0, 1, "三项权重之和须为 1"),
-    Rule("weight_satisfaction", "综合成绩权重:满意率", "", 0, 1, "三项权重之和须为 1"),
+    Rule("weight_response", "综合成绩权重：响应率", "", 0, 1, "三项权重之和须为 1"),
+    Rule("weight_resolution", "综合成绩权重：解决率", "", 0, 1, "三项权重之和须为 1"),
+    Rule("weight_satisfaction", "综合成绩权重：满意率", "", 0, 1, "三项权重之和须为 1"),
     Rule("basic_satisfied_credit", "基本满意折算", "", 0, 1, "满意率分子 = 满意 + 折算×基本满意"),
     Rule("partly_resolved_credit", "部分解决折算", "", 0, 1, "解决率分子 = 解决 + 折算×部分解决"),
-    Rule("period_first_day", "考核期起始日", "日", 1, 28, "自上月该日至本月该日前一天;1 即自然月"),
-    Rule("minimum_revisits", "最小样本", "件", 1, 10_000, "有效回访少于此数,不参与排名与比较"),
-    Rule("mature_share", "成熟度门槛", "", 0, 1, "成熟诉求占比低于此值的时段,不作比较"),
-    Rule("revisit_window_days", "回访窗口", "天", 0, 90, "办理时限过后经此天数,视为成熟"),
-    Rule("default_limit_days", "默认办理时限", "天", 1, 365, "未给出期限的诉求,成熟度按此推算"),
-    Rule("stale_hours", "数据陈旧门槛", "小时", 1, 8_760, "数据截至距今超过此时长,列为例外"),
+    Rule("period_first_day", "考核期起始日", "日", 1, 28, "自上月该日至本月该日前一天；1 即自然月"),
+    Rule("minimum_revisits", "最小样本", "件", 1, 10_000, "有效回访少于此数，不参与排名与比较"),
+    Rule("mature_share", "成熟度门槛", "", 0, 1, "成熟诉求占比低于此值的时段，不作比较"),
+    Rule("revisit_window_days", "回访窗口", "天", 0, 90, "办理时限过后经此天数，视为成熟"),
+    Rule("default_limit_days", "默认办理时限", "天", 1, 365, "未给出期限的诉求，成熟度按此推算"),
+    Rule("stale_hours", "数据陈旧门槛", "小时", 1, 8_760, "数据截至距今超过此时长，列为例外"),
     Rule("false_discovery_rate", "例外误报率", "", 0.0001, 0.2, "同一批检验的错误发现率上限"),
     Rule("smallest_rate_drop", "率的最小降幅", "个百分点", 0, 20, "降幅小于此值不列例外"),
     Rule("smallest_revisit_drop", "有效回访率最小降幅", "个百分点", 0, 50, "低于此值不算分母收缩"),
     Rule("overdue_floor", "逾期起报数", "件", 1, 100_000, "逾期少于此数的区不单列例外"),
     Rule("volume_dispersion", "诉求量离散系数", "", 1, 100, "诉求量波动按泊松方差的倍数估计"),
-    Rule("reject_share", "导入拒收上限", "", 0, 1, "拒收或任一发现的占比超过此值,导入须人工确认"),
+    Rule("reject_share", "导入拒收上限", "", 0, 1, "拒收或任一发现的占比超过此值，导入须人工确认"),
 )
 _RULE_BY_NAME = {rule.name: rule for rule in RULES}
 
@@ -83,11 +83,11 @@ class Rules:
             value = getattr(self, rule.name)
             if not rule.low <= value <= rule.high:
                 raise RuleError(
-                    f"规则“{rule.label}”({rule.name})= {value} 超出 {rule.low:g}–{rule.high:g}"
+                    f"规则“{rule.label}”（{rule.name}）= {value} 超出 {rule.low:g}–{rule.high:g}"
                 )
         weights = self.weight_response + self.weight_resolution + self.weight_satisfaction
         if abs(weights - 1) > 1e-9:
-            raise RuleError(f"三项权重之和为 {weights:g},须为 1")
+            raise RuleError(f"三项权重之和为 {weights:g}，须为 1")
 
     def values(self) -> dict[str, float | int]:
         """Return rule name → value, in the order of ``RULES``."""
@@ -118,7 +118,7 @@ def rules_from_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Rules, ...]:
         default = next(f for f in dataclasses.fields(Rules) if f.name == rule.name).default
         if isinstance(default, int):
             if value != int(value):
-                raise RuleError(f"规则“{rule.name}”须为整数,现为 {value:g}")
+                raise RuleError(f"规则“{rule.name}”须为整数，现为 {value:g}")
             value = int(value)
         chosen[rule.name] = value
     sets = [Rules(version=version, **values) for version, values in versions.items()]

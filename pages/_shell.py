@@ -305,7 +305,7 @@ def _period_options(question: Question) -> list[dict[str, str]]:
     if period.key not in {each.key for each in periods}:
         periods.append(period)
     return [
-        {"label": each.name + ("" if each.finished else "(进行中)"), "value": each.key}
+        {"label": each.name + ("" if each.finished else "（进行中）"), "value": each.key}
         for each in periods
     ]
 
@@ -326,7 +326,7 @@ def _chips(question: Question, path: str) -> list[bar.Chip]:
     if question.asked.version:
         chips.append(
             bar.Chip(
-                f"数据版本:{question.asked.version}",
+                f"数据版本：{question.asked.version}",
                 path + to_search(question.asked.narrowed(version="")),
             )
         )

@@ -35,7 +35,7 @@ def show_definitions(question: Question) -> html.Div:
     in_force = rules_in_force(snapshot.rule_sets, snapshot.cutoff.date())
     history = loads(snapshot)
     table_names = {name: table.comment or name for name, table in schema.metadata.tables.items()}
-    title = f"{len(METRICS)}项指标按口径版本“{in_force.version}”计算,数据来自{len(history)}次导入"
+    title = f"{len(METRICS)}项指标按口径版本“{in_force.version}”计算，数据来自{len(history)}次导入"
     return html.Div(
         [
             strip(
@@ -59,13 +59,13 @@ def show_definitions(question: Question) -> html.Div:
             panel(
                 "规则与口径版本",
                 rule_table(snapshot.rule_sets, in_force),
-                note="规则是可修订的数据,自生效日起用于其后的时段",
+                note="规则是可修订的数据，自生效日起用于其后的时段",
                 wide=True,
             ),
             panel(
                 "导入记录与数据质量",
                 load_table(history, table_names),
-                note="读取 = 采用 + 合并 + 拒收;发现逐条列明",
+                note="读取 = 采用 + 合并 + 拒收；发现逐条列明",
                 wide=True,
             ),
         ]

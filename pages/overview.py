@@ -61,7 +61,7 @@ from domain.comparison import (
     weekly_estimates,
 )
 from domain.filters import BASIS_LABELS, COMPARE_LABELS, to_search
-from domain.metrics import HEADLINE, INDICATORS, METRICS, Change, Metric, broken_identities, total
+from domain.metrics import HEADLINE, METRICS, Change, Metric, broken_identities, total
 from domain.outcomes import COUNT_COLUMNS
 from domain.periods import Window, present, weeks_before
 from domain.signals import (
@@ -220,7 +220,7 @@ def show_summary(question: Question) -> html.Div:
 
 
 def _wholes(question: Question, rows: pd.DataFrame) -> dict[str, Measured]:
-    """Return every indicator of all places together, with 环比 and 同比."""
+    """Return the headline and chosen indicators of all places together, with 环比 and 同比."""
     windows = dict(question.windows)
     now = total(of_window(rows, "now"))
     before = {
@@ -229,7 +229,7 @@ def _wholes(question: Question, rows: pd.DataFrame) -> dict[str, Measured]:
     }
     return {
         key: measured(METRICS[key], now, before, question.rules, windows["now"].days)[0]
-        for key in INDICATORS
+        for key in {*HEADLINE, question.filters.indicator}
     }
 
 
@@ -249,7 +249,7 @@ def _cards(question: Question, wholes: dict[str, Measured]) -> list[html.Article
                 weekly_estimates(weekly, weeks, metric, question.rules),
                 href=_narrowed(question, indicator=key),
                 definition_href=_definition(question, metric),
-                extra=f"同期办结 {count_in_words(closed, '件')}(按办结时间)"
+                extra=f"同期办结 {count_in_words(closed, '件')}（按办结时间）"
                 if key == "volume"
                 else "",
             )
@@ -317,7 +317,21 @@ def _signal_href(question: Question, signal: Signal) -> str | None:
 
 
 def _place_rows(question: Question) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the places with every indicator, and the counts they come from (same order)."""
+    """Return the places with every indicator, and the counts they come from (same order).
+
+    The map and the table show the same rows; the key holds the hour as exceptions do.
+    """
+    key = (
+        "overview places",
+        reader(),
+        question.canonical,
+        to_search(question.asked),
+        f"{present():%Y-%m-%d %H}",
+    )
+    return question.snapshot.cached(key, lambda: _compared_places(question))
+
+
+def _compared_places(question: Question) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows, places = _counts(question), _places(question)
     now = aligned(of_window(rows, "now"), places)
     before, days = None, (1, 1)
@@ -383,7 +397,7 @@ def show_places(question: Question) -> html.Section:
     rows = _counts(question)
     present_rows = of_window(rows, "now")
     if _group(question) == "district":
-        table["per_ten_thousand"] = per_ten_thousand(table, now).to_numpy()
+        table = table.assign(per_ten_thousand=per_ten_thousand(table, now).to_numpy())
     ordered = table.sort_values(
         ["value", "volume_value"], ascending=[metric.better == "lower", False], kind="stable"
     )
@@ -398,12 +412,12 @@ def show_places(question: Question) -> html.Section:
     ranked = [Row(_place_cells(row, look)) for _, row in ordered[enough].iterrows()]
     short = [Row(_place_cells(row, look)) for _, row in ordered[~enough].iterrows()]
     least = question.rules.minimum_revisits
-    apart = [Apart(f"{metric.n_words}不足{least}件,样本不足,不参与高低比较", short)]
+    apart = [Apart(f"{metric.n_words}不足{least}件，样本不足，不参与高低比较", short)]
     unplaced = present_rows[present_rows["code"] == UNPLACED]
     if not unplaced.empty:
         outside = _summed_row(question, unplaced, f"未定位到{word}")
         row = Row(_place_cells(outside, look))
-        apart.append(Apart(f"地点不在{word}名录,只计入汇总", [row]))
+        apart.append(Apart(f"地点不在{word}名录，只计入汇总", [row]))
     title = f"{word}对比表"
     return panel(
         title,
@@ -415,7 +429,7 @@ def show_places(question: Question) -> html.Section:
             apart=apart,
             caption_hidden=True,
         ),
-        note=f"{question.words},按{metric.name}排列",
+        note=f"{question.words}，按{metric.name}排列",
         wide=True,
     )
 
@@ -447,7 +461,7 @@ def _place_columns(question: Question, look: _Look) -> list[Column]:
             "interval",
             f"{metric.name}{INTERVAL_WORDS}",
             "center",
-            f"{axis_text(metric, look.axis)},虚线为汇总",
+            f"{axis_text(metric, look.axis)}，虚线为汇总",
             phone=False,
         )
         if metric.kind != "count"
@@ -511,10 +525,10 @@ def show_trend(question: Question) -> html.Section:
     """Return the three rates by week, the unfinished tail marked, the city behind a district."""
     weeks, rows = _weeks(question), _in_weeks(question)
     own = {key: weekly_estimates(rows, weeks, METRICS[key], question.rules) for key in TREND_RATES}
-    title, note = "三率走势", f"近{TREND_WEEKS}周,按诉求创建周 · {_basis(question)}"
+    title, note = "三率走势", f"近{TREND_WEEKS}周，按诉求创建周 · {_basis(question)}"
     if not any(frame["n"].sum() for frame in own.values()):
         own = {"on_time": weekly_estimates(rows, weeks, METRICS["on_time"], question.rules)}
-        title, note = "按时办结率走势", f"{note};无有效回访,三率不可算"
+        title, note = "按时办结率走势", f"{note}；无有效回访，三率不可算"
         if not own["on_time"]["n"].sum():
             return panel(title, empty_state(), note=note)
     city = None
@@ -553,7 +567,7 @@ def show_categories(question: Question) -> html.Section:
         question.snapshot, reader(), question.filters, question.windows, "category"
     )
     now = of_window(rows, "now").sort_values("cases", ascending=False, ignore_index=True)
-    title, note = "诉求分类", f"{question.words},按诉求量排列"
+    title, note = "诉求分类", f"{question.words}，按诉求量排列"
     if now.empty:
         return panel(title, empty_state(), note=note, wide=True)
     groups = now[["code", "name"]]
@@ -564,8 +578,14 @@ def show_categories(question: Question) -> html.Section:
         days = (question.period.window.days, window.days)
     table = group_rows(groups, now, before, "volume", question.rules, days)
     cases = float(table["volume_value"].sum())
+    levels = question.snapshot.reference.categories.set_index("code")["level"].to_dict()
+    links = {
+        code: _narrowed(question, category=(code,))
+        for code in table["code"]
+        if levels.get(code, 3) < 3 and code not in question.filters.category
+    }
     known = table[table["code"] != UNPLACED]
-    shown = [Row(_category_cells(question, row, cases)) for _, row in known.iterrows()]
+    shown = [Row(_category_cells(row, cases, links)) for _, row in known.iterrows()]
     unknown = table[table["code"] == UNPLACED].assign(name="未归类")
     columns = [
         Column("name", "分类"),
@@ -581,15 +601,15 @@ def show_categories(question: Question) -> html.Section:
         pd.DataFrame({"code": [""], "name": ["汇总"]}), total(now), None, "volume",
         question.rules, (1, 1),
     ).iloc[0]  # fmt: skip
-    outside = [Row(_category_cells(question, row, cases)) for _, row in unknown.iterrows()]
+    outside = [Row(_category_cells(row, cases, {})) for _, row in unknown.iterrows()]
     return panel(
         title,
         data_table(
             columns,
             shown,
             f"{title}:{question.words}",
-            total=Row(_category_cells(question, whole, cases)),
-            apart=[Apart("分类不在名录,只计入汇总", outside)],
+            total=Row(_category_cells(whole, cases, {})),
+            apart=[Apart("分类不在名录，只计入汇总", outside)],
             caption_hidden=True,
             tall=len(shown) > SHOWN_CATEGORIES,
         ),
@@ -599,19 +619,14 @@ def show_categories(question: Question) -> html.Section:
     )
 
 
-def _category_cells(question: Question, row: pd.Series, cases: float) -> dict[str, Content]:
-    code = str(row["code"])
-    volume = METRICS["volume"]
-    level = question.snapshot.reference.categories.set_index("code")["level"].get(code, 3)
-    open_further = code and level < 3 and code not in question.filters.category
+def _category_cells(row: pd.Series, cases: float, links: dict[str, str]) -> dict[str, Content]:
+    name, href = str(row["name"]), links.get(str(row["code"]))
     cells: dict[str, Content] = {
-        "name": link_cell(str(row["name"]), _narrowed(question, category=(code,)))
-        if open_further
-        else str(row["name"]),
+        "name": link_cell(name, href) if href else name,
         "volume": count(row["volume_value"]),
         "share": share(row["volume_value"] / cases),
     }
-    cells["change"] = _change_cell(volume, row["change"])
+    cells["change"] = _change_cell(METRICS["volume"], row["change"])
     for key in ("response", "resolution", "satisfaction", "on_time"):
         cells[key] = value_cell(METRICS[key], row[f"{key}_value"], row[f"{key}_n"])
     return cells

@@ -175,8 +175,8 @@ def _lines(
         ))  # fmt: skip
     hover = [
         f"{week_text(row.week_start, row.week_end)} {metric.name} "
-        f"{value_text(metric, row.value)}<br>区间 {interval_text(metric, row.low, row.high)},"
-        f"n={count(row.n)}{'' if row.mature else ',未成熟'}"
+        f"{value_text(metric, row.value)}<br>区间 {interval_text(metric, row.low, row.high)}，"
+        f"n={count(row.n)}{'' if row.mature else '，未成熟'}"
         for row in frame.itertuples()
     ]
     figure["data"].append(_scatter(
@@ -188,7 +188,7 @@ def _lines(
         figure["data"].append(_scatter(
             x=when[tail:], y=list(frame["value"].iloc[tail:]), mode="markers",
             marker={"size": 6, "color": "#ffffff", "line": {"color": SOFT, "width": 1.4}},
-            hovertext=hover[tail:], hoverinfo="text", name=f"{metric.name}(未成熟)", **axes,
+            hovertext=hover[tail:], hoverinfo="text", name=f"{metric.name}（未成熟）", **axes,
         ))  # fmt: skip
     known = [place for place in range(tail) if not math.isnan(frame["value"].iloc[place])]
     if known:

@@ -248,7 +248,7 @@ def _add_milestones(result: Programme, catalogue: Catalogue, seed: int, cutoff: 
             {
                 "topic_id": topic,
                 "list": kind,
-                "name": f"{step}({due.month}月)",
+                "name": f"{step}（{due.month}月）",
                 "unit_id": unit,
                 "due_on": due,
                 "done_on": done if done <= cutoff else None,

@@ -27,31 +27,31 @@ _PLACE = ("district", "subdistrict")
 _CATEGORY = ("category", "category1", "category2", "category3")
 
 FINDING_KINDS: tuple[FindingKind, ...] = (
-    FindingKind("unknown_district", "区未定位(保留原文)", True, _PLACE),
-    FindingKind("unknown_subdistrict", "街道未定位(保留原文)", True, _PLACE),
-    FindingKind("ambiguous_subdistrict", "街道重名且没有区,未定位", True, _PLACE),
-    FindingKind("contradicting_place", "街道不属于所写的区,街道未定位", True, _PLACE),
-    FindingKind("unknown_category", "问题分类未归类(保留原文)", True, _CATEGORY),
-    FindingKind("partial_category", "问题分类只认到上级(保留原文)", True, _CATEGORY),
-    FindingKind("unknown_unit", "承办单位未归类(保留原文)", True, ("unit",)),
-    FindingKind("unknown_topic", "每月一题对不上,已置空", True, ("topic",)),
+    FindingKind("unknown_district", "区未定位（保留原文）", True, _PLACE),
+    FindingKind("unknown_subdistrict", "街道未定位（保留原文）", True, _PLACE),
+    FindingKind("ambiguous_subdistrict", "街道重名且没有区，未定位", True, _PLACE),
+    FindingKind("contradicting_place", "街道不属于所写的区，街道未定位", True, _PLACE),
+    FindingKind("unknown_category", "问题分类未归类（保留原文）", True, _CATEGORY),
+    FindingKind("partial_category", "问题分类只认到上级（保留原文）", True, _CATEGORY),
+    FindingKind("unknown_unit", "承办单位未归类（保留原文）", True, ("unit",)),
+    FindingKind("unknown_topic", "每月一题对不上，已置空", True, ("topic",)),
     *(
-        FindingKind(f"unreadable_{f.name}", f"{f.label}读不出,已置空", True, (f.name,))
+        FindingKind(f"unreadable_{f.name}", f"{f.label}读不出，已置空", True, (f.name,))
         for f in FIELDS
         if f.kind != "text" and f.name != "created_at"
     ),
     FindingKind(
-        "closed_before_created", "办结早于受理,办结时间已清除", True, ("created_at", "closed_at")
+        "closed_before_created", "办结早于受理，办结时间已清除", True, ("created_at", "closed_at")
     ),
-    FindingKind("closed_in_future", "办结时间在将来,按未办结计", True, ("closed_at",)),
+    FindingKind("closed_in_future", "办结时间在将来，按未办结计", True, ("closed_at",)),
     FindingKind("created_after_cutoff", "受理时间晚于数据截至", True, ("created_at",)),
     FindingKind(
         "incomplete_revisit",
-        "有效回访缺少回答,按无有效回答计",
+        "有效回访缺少回答，按无有效回答计",
         True,
         ("contacted", "resolved"),
     ),
-    FindingKind("damaged_text", "含无法解码的字符(显示为 \ufffd)", True, ()),
+    FindingKind("damaged_text", "含无法解码的字符（显示为 \ufffd）", True, ()),
     FindingKind("masked_numbers", "疑似电话、证件号已隐去", False, ()),
 )
 FINDING_BIT = {kind.key: 1 << position for position, kind in enumerate(FINDING_KINDS)}
@@ -118,7 +118,7 @@ class Account:
                 if kind.damaging
             ]
             exceeding += [
-                f"{label} {count:,} 行,占 {count / read:.1%}"
+                f"{label} {count:,} 行，占 {count / read:.1%}"
                 for label, count in counts
                 if read and count / read > share
             ]
@@ -136,9 +136,9 @@ class Account:
         for file in self.files:
             lines += _details(file, with_name=len(self.files) > 1)
         if self.learned:
-            lines.append("新加入的基础数据:")
+            lines.append("新加入的基础数据：")
             lines += [
-                f"  {label} {len(words):,} 个:{_some(words)}"
+                f"  {label} {len(words):,} 个：{_some(words)}"
                 for label, words in self.learned.items()
             ]
         return "\n".join(lines)
@@ -157,17 +157,17 @@ class Account:
 
 
 def _details(file: FileAccount, with_name: bool) -> list[str]:
-    lines = [f"  拒收:{reason},{rows:,} 行" for reason, rows in file.reasons.items()]
+    lines = [f"  拒收：{reason}，{rows:,} 行" for reason, rows in file.reasons.items()]
     for kind in FINDING_KINDS:
         if rows := file.findings.get(kind.key):
-            lines.append(f"  发现:{kind.label},{rows:,} 行")
+            lines.append(f"  发现：{kind.label}，{rows:,} 行")
             lines += [f"        {example}" for example in file.examples.get(kind.key, ())]
     if file.blank:
-        lines.append(f"  空行 {file.blank:,} 行,未计入读入")
+        lines.append(f"  空行 {file.blank:,} 行，未计入读入")
     if file.personal:
-        lines.append(f"  个人信息列 {len(file.personal)} 列,未读取:{_some(file.personal)}")
+        lines.append(f"  个人信息列 {len(file.personal)} 列，未读取：{_some(file.personal)}")
     if file.unmapped:
-        lines.append(f"  未对应的列 {len(file.unmapped)} 列,未导入:{_some(file.unmapped)}")
+        lines.append(f"  未对应的列 {len(file.unmapped)} 列，未导入：{_some(file.unmapped)}")
     lines += [f"  {note}" for note in file.notes]
     return [f"{file.name}:", *lines] if with_name and lines else lines
 

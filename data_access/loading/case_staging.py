@@ -59,7 +59,7 @@ _REASONS = {
     _DAMAGED_ID: "工单编号含无法解码的字符",
     _NO_TIME: "受理时间空缺或读不出",
 }
-_TORN = "列数不符(断行或多余的分隔符)"
+_TORN = "列数不符（断行或多余的分隔符）"
 _TIMES = tuple(field.name for field in FIELDS if field.kind in ("time", "date"))
 # Fields whose words mean a row of a reference table, by the name of that meaning.
 _WORDS: dict[str, tuple[str, ...]] = {
@@ -109,7 +109,7 @@ def stage_cases(
     _merge_duplicates(connection, files)
     (kept,) = connection.execute("SELECT count(*) FROM incoming").fetchall()[0]
     if kept != sum(file.account.kept for file in files):
-        raise LoadError(f"核对不符:账上应保留的行数与实有 {kept:,} 行不等,没有发布")
+        raise LoadError(f"核对不符：账上应保留的行数与实有 {kept:,} 行不等，没有发布")
 
 
 def _merge_duplicates(connection: duckdb.DuckDBPyConnection, files: Sequence[CaseFile]) -> None:
@@ -171,7 +171,7 @@ class _Words:
         self._count[name] += len(new)
         if self._count[name] > most:
             labels = "、".join(FIELD_BY_NAME[f].label for f in _WORDS[name] if mapping.has(f))
-            raise LoadError(f"{labels}有 {most:,} 种以上不同的值,不像名称;请检查映射对应的列")
+            raise LoadError(f"{labels}有 {most:,} 种以上不同的值，不像名称；请检查映射对应的列")
         rows = []
         for words in new:
             place = self._place(name, words)
@@ -279,7 +279,7 @@ class _Conversion:
         account.reasons = {**torn_rows, **account.reasons}
         account.blank = source.blank_rows
         if not account.read:
-            raise LoadError(f"{source.name}:只有表头,没有数据行")
+            raise LoadError(f"{source.name}：只有表头，没有数据行")
 
     def _convert(self, block: list[pa.RecordBatch]) -> None:
         rows = pa.Table.from_batches(block)

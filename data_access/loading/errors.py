@@ -39,13 +39,13 @@ def database_errors() -> Iterator[None]:
         said = str(error).lower()
         if getattr(error, "errno", None) == errno.ENOSPC or any(word in said for word in _FULL):
             raise DiskFullError(
-                "磁盘已满,导入中止,原有数据不受影响。请腾出空间后重新导入"
+                "磁盘已满，导入中止，原有数据不受影响。请腾出空间后重新导入"
             ) from error
         if isinstance(error, duckdb.OutOfMemoryException):
             raise LoadError(
-                "内存不足,导入中止,原有数据不受影响。请调大 BOARD_LOADER_MEMORY_LIMIT 后重试"
+                "内存不足，导入中止，原有数据不受影响。请调大 BOARD_LOADER_MEMORY_LIMIT 后重试"
             ) from error
         if isinstance(error, duckdb.Error):
             first_line = str(error).splitlines()[0]
-            raise LoadError(f"数据库处理失败,导入中止,原有数据不受影响:{first_line}") from error
+            raise LoadError(f"数据库处理失败，导入中止，原有数据不受影响：{first_line}") from error
         raise

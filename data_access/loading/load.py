@@ -106,7 +106,7 @@ def load(settings: Settings, request: LoadRequest, progress: Progress) -> LoadRe
         StoreError: another load is running, or publishing failed; nothing has changed.
     """
     if request.table is not None and request.table not in (CASES, *TABLE_FILES):
-        raise LoadError(f"没有名为“{request.table}”的表;可写:{'、'.join((CASES, *TABLE_FILES))}")
+        raise LoadError(f"没有名为“{request.table}”的表；可写：{'、'.join((CASES, *TABLE_FILES))}")
     mapping = read_mapping(request.mapping) if request.mapping else None
     files, ignored = find_files(request.paths)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -229,9 +229,9 @@ class _Load:
         if self._ignored:
             names = "、".join(path.name for path in self._ignored[:5])
             first = cases[0].account if cases else small[0][1]
-            first.notes.append(f"目录中 {len(self._ignored)} 个不是数据的文件未读:{names}")
+            first.notes.append(f"目录中 {len(self._ignored)} 个不是数据的文件未读：{names}")
         if self._mapping and not cases:
-            raise LoadError("--mapping 只用于诉求(cases),这次没有诉求文件")
+            raise LoadError("--mapping 只用于诉求（cases），这次没有诉求文件")
         small.sort(key=lambda one: TABLE_ORDER.index(one[1].table))
         return cases, small
 
@@ -293,13 +293,13 @@ class _Load:
         exceeding = result.account.too_many(rules.reject_share)
         cases = [file for file in result.account.files if file.table == CASES]
         if cases and all(file.rejected == file.read for file in cases):
-            raise TooMuchDamageError("所有行都被拒收,没有可以发布的诉求;请检查映射和文件", result)
+            raise TooMuchDamageError("所有行都被拒收，没有可以发布的诉求；请检查映射和文件", result)
         if not exceeding or self._request.accept or self._request.dry_run:
             return
-        limit = f"上限 {rules.reject_share:.0%}(规则 reject_share)"
+        limit = f"上限 {rules.reject_share:.0%}（规则 reject_share）"
         raise TooMuchDamageError(
-            f"超过{limit},已停下,没有发布:{';'.join(exceeding)}。\n"
-            "核对上面的账目后,改正文件或映射重新导入;确认无误可加 --accept",
+            f"超过{limit}，已停下，没有发布：{';'.join(exceeding)}。\n"
+            "核对上面的账目后，改正文件或映射重新导入；确认无误可加 --accept",
             result,
         )
 
@@ -308,11 +308,11 @@ class _Load:
         unknown = sum(file.findings.get("unknown_district", 0) for file in account.files)
         if has_cases and unknown and not self._tables.rows("districts"):
             hints.append(
-                "还没有区和街道的基础数据,地点都未定位。北京:与 data_access/reference 目录一起导入;"
-                "其他城市:加 --learn 从数据中学习"
+                "还没有区和街道的基础数据，地点都未定位。"
+                "北京：与 data_access/reference 目录一起导入；其他城市：加 --learn 从数据中学习"
             )
         if self._base is not None and not has_cases and "topic_categories" in changed:
-            hints.append("已有诉求的每月一题归属不变;重新导入诉求后按新的分类归题")
+            hints.append("已有诉求的每月一题归属不变；重新导入诉求后按新的分类归题")
         return hints
 
     def _settle_account(self, result: LoadResult) -> None:
@@ -383,8 +383,8 @@ def _check_room(settings: Settings, files: Sequence[Path], store: Store) -> None
     free = shutil.disk_usage(settings.data_dir).free
     if needed > free:
         raise DiskFullError(
-            f"磁盘空间可能不够:这次导入约需 {_size(needed)},可用 {_size(free)}。"
-            "请腾出空间,或用 BOARD_DATA_DIR 换一个目录,再重新导入"
+            f"磁盘空间可能不够：这次导入约需 {_size(needed)}，可用 {_size(free)}。"
+            "请腾出空间，或用 BOARD_DATA_DIR 换一个目录，再重新导入"
         )
 
 

@@ -80,9 +80,9 @@ class Mapping:
             hints = []
             for column in missing:
                 near = difflib.get_close_matches(column, header, n=1, cutoff=0.5)
-                hints.append(f"“{column}”" + (f"(是不是“{near[0]}”?)" if near else ""))
+                hints.append(f"“{column}”" + (f"（是不是“{near[0]}”？）" if near else ""))
             raise LoadError(
-                f"{name}:映射里的列在表头中没有:{'、'.join(hints)};请改映射文件的 [columns]"
+                f"{name}：映射里的列在表头中没有：{'、'.join(hints)}；请改映射文件的 [columns]"
             )
 
 
@@ -108,18 +108,18 @@ def read_mapping(path: Path) -> Mapping:
         text = path.read_text("utf-8-sig")
         document = tomllib.loads(text)
     except FileNotFoundError:
-        raise LoadError(f"{path}:没有这个映射文件") from None
+        raise LoadError(f"{path}：没有这个映射文件") from None
     except (UnicodeDecodeError, IsADirectoryError, PermissionError):
-        raise LoadError(f"{name}:映射文件读不出,须为 UTF-8 编码的 TOML") from None
+        raise LoadError(f"{name}：映射文件读不出，须为 UTF-8 编码的 TOML") from None
     except tomllib.TOMLDecodeError as error:
-        raise LoadError(f"{name}:映射文件不是正确的 TOML:{_toml_problem(error)}") from None
+        raise LoadError(f"{name}：映射文件不是正确的 TOML：{_toml_problem(error)}") from None
     return mapping_from(document, name)
 
 
 def _toml_problem(error: tomllib.TOMLDecodeError) -> str:
     place = re.search(r"line (\d+), column (\d+)", str(error))
     where = f"第 {place[1]} 行第 {place[2]} 列附近" if place else "文件末尾"
-    hint = ";同一个字段写了两次" if "overwrite" in str(error) else ";值须加引号"
+    hint = "；同一个字段写了两次" if "overwrite" in str(error) else "；值须加引号"
     return where + hint
 
 
@@ -148,12 +148,12 @@ def mapping_from(document: AnyMapping[str, Any], name: str) -> Mapping:
         known = _known_field(field_name, name)
         parts = _texts(value, f"columns.{field_name}", name)
         if len(parts) > 1 and not known.parts:
-            raise stop(f"字段“{field_name}”({known.label})只能来自一列,现写了 {len(parts)} 列")
+            raise stop(f"字段“{field_name}”（{known.label}）只能来自一列，现写了 {len(parts)} 列")
         for column in parts:
             if column in used:
                 raise stop(f"列“{column}”同时对应了 {used[column]} 和 {field_name}")
             if is_personal(column):
-                raise stop(f"列“{column}”是个人信息,不能导入;请从 [columns] 中删去")
+                raise stop(f"列“{column}”是个人信息，不能导入；请从 [columns] 中删去")
             used[column] = field_name
         columns[field_name] = parts
     constants: dict[str, str] = {}
@@ -162,14 +162,14 @@ def mapping_from(document: AnyMapping[str, Any], name: str) -> Mapping:
         if field_name in columns:
             raise stop(f"字段“{field_name}”既有列又有常量")
         if field_name in REQUIRED:
-            raise stop(f"字段“{field_name}”({known.label})不能是常量")
+            raise stop(f"字段“{field_name}”（{known.label}）不能是常量")
         if not isinstance(value, str):
             raise stop(f"constants.{field_name} 须为文字")
         constants[field_name] = value
     missing = [f for f in REQUIRED if f not in columns]
     if missing:
         labels = "、".join(f"{f}({FIELD_BY_NAME[f].label})" for f in missing)
-        raise stop(f"[columns] 缺少必需的字段:{labels}")
+        raise stop(f"[columns] 缺少必需的字段：{labels}")
     drop = _texts(document.get("drop", []), "drop", name)
     for column in drop:
         if column in used:
@@ -179,7 +179,7 @@ def mapping_from(document: AnyMapping[str, Any], name: str) -> Mapping:
     for field_name, value in _section(document, "formats", name).items():
         known = _known_field(field_name, name)
         if known.kind not in ("time", "date"):
-            raise stop(f"字段“{field_name}”不是日期,不能写 formats")
+            raise stop(f"字段“{field_name}”不是日期，不能写 formats")
         formats[field_name] = _texts(value, f"formats.{field_name}", name)
         for pattern in formats[field_name]:
             if pattern != EXCEL:
@@ -190,8 +190,8 @@ def mapping_from(document: AnyMapping[str, Any], name: str) -> Mapping:
     for field_name in values:
         if field_name not in CHOICES:
             raise stop(
-                f"values.{field_name} 不是可选值字段{_nearest(field_name, CHOICES)};"
-                f"可写:{'、'.join(CHOICES)}"
+                f"values.{field_name} 不是可选值字段{_nearest(field_name, CHOICES)}；"
+                f"可写：{'、'.join(CHOICES)}"
             )
     for field_name in CHOICES:
         headers = columns.get(field_name, ())
@@ -218,16 +218,16 @@ def mapping_from(document: AnyMapping[str, Any], name: str) -> Mapping:
 def _section(document: AnyMapping[str, Any], key: str, name: str) -> AnyMapping[str, Any]:
     section = document.get(key, {})
     if not isinstance(section, dict):
-        raise LoadError(f"{name}:[{key}] 须为一节,每行写 名 = 值")
+        raise LoadError(f"{name}：[{key}] 须为一节，每行写 名 = 值")
     return section
 
 
 def _texts(value: Any, place: str, name: str) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
     if not all(isinstance(entry, str) and entry == entry.strip() for entry in values):
-        raise LoadError(f"{name}:{place} 须为文字(前后没有空格)或文字的列表")
+        raise LoadError(f"{name}：{place} 须为文字（前后没有空格）或文字的列表")
     if not values and place.startswith("columns"):
-        raise LoadError(f"{name}:{place} 没有写列名")
+        raise LoadError(f"{name}：{place} 没有写列名")
     return tuple(values)
 
 
@@ -235,14 +235,14 @@ def _known_field(field_name: str, name: str) -> Any:
     if field_name not in FIELD_BY_NAME:
         hint = _nearest(field_name, FIELD_BY_NAME)
         raise LoadError(
-            f"{name}:没有名为“{field_name}”的字段{hint};可写:{'、'.join(FIELD_BY_NAME)}"
+            f"{name}：没有名为“{field_name}”的字段{hint}；可写：{'、'.join(FIELD_BY_NAME)}"
         )
     return FIELD_BY_NAME[field_name]
 
 
 def _nearest(word: str, known: Any) -> str:
     near = difflib.get_close_matches(word, list(known), n=1)
-    return f"(是不是 {near[0]}?)" if near else ""
+    return f"（是不是 {near[0]}？）" if near else ""
 
 
 def _code(field_name: str, ours: Any, name: str) -> int | None:
@@ -252,8 +252,8 @@ def _code(field_name: str, ours: Any, name: str) -> int | None:
         return None
     if ours not in CHOICES[field_name]:
         raise LoadError(
-            f"{name}:values.{field_name} 的“{ours}”不认识;"
-            f"可写:{'、'.join(CHOICES[field_name])},或空文字表示没有回答"
+            f"{name}：values.{field_name} 的“{ours}”不认识；"
+            f"可写：{'、'.join(CHOICES[field_name])}，或空文字表示没有回答"
         )
     return CHOICES[field_name][ours]
 
@@ -265,8 +265,8 @@ def _check_format(pattern: str, field_name: str, name: str) -> None:
         duckdb.execute("SELECT try_strptime('1', ?)", [pattern])
     except (duckdb.Error, ValueError):
         raise LoadError(
-            f"{name}:formats.{field_name} 的“{pattern}”不是日期格式;"
-            "例:%d/%m/%Y %H:%M,Excel 序列号写 excel"
+            f"{name}：formats.{field_name} 的“{pattern}”不是日期格式；"
+            "例：%d/%m/%Y %H:%M,Excel 序列号写 excel"
         ) from None
 
 
@@ -321,15 +321,15 @@ def mapping_without_file(proposal: Proposal, name: str) -> Mapping:
         LoadError: a required field has no column, or two columns look like one field.
     """
     if proposal.missing:
-        hint = "第一行是不是表头?" if not proposal.mapping.columns else ""
+        hint = "第一行是不是表头？" if not proposal.mapping.columns else ""
         raise LoadError(
-            f"{name}:表头里认不出{'、'.join(proposal.missing)}。{hint}"
-            f"请运行 flask data preview {name} 生成映射文件,改好后用 --mapping 指明"
+            f"{name}：表头里认不出{'、'.join(proposal.missing)}。{hint}"
+            f"请运行 flask data preview {name} 生成映射文件，改好后用 --mapping 指明"
         )
     for field_name, others in proposal.rivals.items():
         columns = "、".join(f"“{c}”" for c in (*proposal.mapping.columns[field_name], *others))
         raise LoadError(
-            f"{name}:列{columns}都像“{FIELD_BY_NAME[field_name].label}”,请用映射文件指明用哪一列"
+            f"{name}：列{columns}都像“{FIELD_BY_NAME[field_name].label}”，请用映射文件指明用哪一列"
         )
     return proposal.mapping
 
@@ -367,14 +367,14 @@ def to_toml(
             ]
         elif known.name in REQUIRED:
             lines += [
-                f"# {known.name} = {quoted(column)}  # {known.label},必需;请核对"
+                f"# {known.name} = {quoted(column)}  # {known.label}，必需；请核对"
                 for column in suggestions.get(known.name, ()) or ("?",)
             ]
     if proposal.unmapped:
-        lines.append("# 未对应的列(不导入):")
+        lines.append("# 未对应的列（不导入）：")
         lines += [f"# ? = {quoted(column)}" for column in proposal.unmapped]
     for field_name, words in unknown_words.items():
         choices = "、".join(CHOICES[field_name])
-        lines += ["", f"[values.{field_name}]  # 可写:{choices}"]
+        lines += ["", f"[values.{field_name}]  # 可写：{choices}"]
         lines += [f"# {quoted(word)} = " + '"?"' for word in words]
     return "\n".join(lines) + "\n"

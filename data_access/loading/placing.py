@@ -50,7 +50,7 @@ class Learner:
         """Return the new row: the next id, a code made of it, and the columns."""
         number = self.tables.next_id(table)
         if number > _SMALLINT and table not in ("categories", "units"):
-            raise LoadError(f"{_LEARNED_LABELS[table]}超过 {_SMALLINT:,} 个;请检查映射")
+            raise LoadError(f"{_LEARNED_LABELS[table]}超过 {_SMALLINT:,} 个；请检查映射")
         row: Row = {"id": number, "code": _CODES[table].format(number), **columns}
         self.tables.add(table, row)
         self._learned[table].append(shown)

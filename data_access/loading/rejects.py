@@ -15,7 +15,7 @@ _KEEP_FILES = 30
 # What a field of a torn row may show: its place says nothing about what it is, so only what looks
 # like a number, a date or a code can be no name and no address.
 _HARMLESS = re.compile(r"[A-Za-z]{0,8}[0-9][0-9\-:/. T]*")
-_WITHHELD = "(略)"
+_WITHHELD = "（略）"
 # What a spreadsheet takes for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 

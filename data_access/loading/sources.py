@@ -107,13 +107,13 @@ def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
             )
             data = [entry for entry in inside if entry.suffix.lower() in _SUFFIXES]
             if not data:
-                raise LoadError(f"{path.name}:目录里没有可以导入的文件(CSV、XLSX、Parquet)")
+                raise LoadError(f"{path.name}：目录里没有可以导入的文件（CSV、XLSX、Parquet）")
             files += data
             ignored += [entry for entry in inside if entry not in data]
         elif path.is_file():
             files.append(path)
         else:
-            raise LoadError(f"{path}:没有这个文件")
+            raise LoadError(f"{path}：没有这个文件")
     return list(dict.fromkeys(files)), ignored
 
 
@@ -129,7 +129,7 @@ def open_sources(path: Path, options: ReadOptions) -> list[Source]:
         with path.open("rb") as file:
             start = file.read(4096)
         if not start:
-            raise LoadError(f"{path.name}:文件是空的")
+            raise LoadError(f"{path.name}：文件是空的")
         if start.startswith(b"PAR1"):
             return [ParquetSource(path)]
         if start.startswith(b"\xd0\xcf\x11\xe0"):
@@ -147,7 +147,7 @@ def open_sources(path: Path, options: ReadOptions) -> list[Source]:
                     and not member.filename.startswith("__MACOSX")
                 ]
             if not members:
-                raise LoadError(f"{path.name}:压缩包里没有 CSV、TSV 文件;XLSX、Parquet 请先解压")
+                raise LoadError(f"{path.name}：压缩包里没有 CSV、TSV 文件；XLSX、Parquet 请先解压")
             return [TextSource(path, options, member) for member in members]
         return [TextSource(path, options)]
 
@@ -158,18 +158,18 @@ def reading(name: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
-        raise LoadError(f"{name}:压缩文件不完整或已损坏,请重新导出或重新传输") from error
+        raise LoadError(f"{name}：压缩文件不完整或已损坏，请重新导出或重新传输") from error
     except calamine.PasswordError as error:
-        raise LoadError(f"{name}:工作簿有密码,请另存为没有密码的 XLSX") from error
+        raise LoadError(f"{name}：工作簿有密码，请另存为没有密码的 XLSX") from error
     except calamine.CalamineError as error:
-        raise LoadError(f"{name}:工作簿打不开,可能已损坏;请另存为 XLSX 或 CSV") from error
+        raise LoadError(f"{name}：工作簿打不开，可能已损坏；请另存为 XLSX 或 CSV") from error
     except pa.ArrowException as error:
-        raise LoadError(f"{name}:Parquet 文件不完整或已损坏,请重新导出") from error
+        raise LoadError(f"{name}：Parquet 文件不完整或已损坏，请重新导出") from error
     except PermissionError as error:
-        raise LoadError(f"{name}:没有读取权限") from error
+        raise LoadError(f"{name}：没有读取权限") from error
     except (RuntimeError, NotImplementedError) as error:
         # What zipfile raises for a password or an unknown compression.
-        raise LoadError(f"{name}:压缩包有密码或用了不支持的压缩方式,请解压后再导入") from error
+        raise LoadError(f"{name}：压缩包有密码或用了不支持的压缩方式，请解压后再导入") from error
 
 
 def first_rows(source: Source, count: int) -> list[list[str]]:
@@ -197,7 +197,7 @@ def detect_encoding(sample: bytes, name: str) -> str | None:
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if b"\0" in sample or sample.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"Rar!")):
-        raise LoadError(f"{name}:不是文本文件,也不是 XLSX、Parquet;请导出为 CSV(UTF-8)或 XLSX")
+        raise LoadError(f"{name}：不是文本文件，也不是 XLSX、Parquet；请导出为 CSV（UTF-8）或 XLSX")
     if sample.isascii():
         return None
     for encoding, few_damaged in _FEW_DAMAGED.items():
@@ -207,14 +207,14 @@ def detect_encoding(sample: bytes, name: str) -> str | None:
         if damaged <= few_damaged * characters:
             return encoding
     raise LoadError(
-        f"{name}:文字编码无法识别(不是 UTF-8,也不是 GBK/GB18030);"
-        "请另存为 UTF-8,或在映射文件里写 encoding"
+        f"{name}：文字编码无法识别（不是 UTF-8，也不是 GBK/GB18030）；"
+        "请另存为 UTF-8，或在映射文件里写 encoding"
     )
 
 
 _ENCODING_NAMES = {
     "utf-8": "UTF-8",
-    "utf-8-sig": "UTF-8(有 BOM)",
+    "utf-8-sig": "UTF-8（有 BOM）",
     "gb18030": "GBK/GB18030",
     "utf-16": "UTF-16",
     "ascii": "ASCII",
@@ -239,9 +239,9 @@ class TextSource:
             chunks = self._decoded(iter([sample]), final=False)
             text = next(chunks, "")
         if not text.strip():
-            raise LoadError(f"{self.name}:文件是空的")
+            raise LoadError(f"{self.name}：文件是空的")
         if re.match(r"\s*(<!doctype|<html|<table|<\?xml|\{|\[\s*\{)", text, re.IGNORECASE):
-            raise LoadError(f"{self.name}:是网页、XML 或 JSON,不是表格;请另存为 XLSX 或 CSV")
+            raise LoadError(f"{self.name}：是网页、XML 或 JSON，不是表格；请另存为 XLSX 或 CSV")
         self._delimiter = options.delimiter or _delimiter(text)
         csv.field_size_limit(_LONGEST_FIELD)
         self._header_lines, header = self._find_header(text, options.header_row)
@@ -297,8 +297,8 @@ class TextSource:
                 if rows.line_num >= (header_row or 1) and not blank:
                     return rows.line_num, row
         except csv.Error as error:
-            raise LoadError(f"{self.name}:第 {rows.line_num} 行起引号没有闭合") from error
-        raise LoadError(f"{self.name}:没有找到表头(第 {header_row or 1} 行)")
+            raise LoadError(f"{self.name}：第 {rows.line_num} 行起引号没有闭合") from error
+        raise LoadError(f"{self.name}：没有找到表头（第 {header_row or 1} 行）")
 
     def batches(
         self, columns: Sequence[int], torn: Torn, is_row: IsRow, advance: Advance
@@ -368,7 +368,7 @@ class TextSource:
             row: list[str] = []
             try:
                 row = next(reader)
-                problem = "" if len(row) == width else f"应有 {width} 列,实有 {len(row)} 列"
+                problem = "" if len(row) == width else f"应有 {width} 列，实有 {len(row)} 列"
                 if len(record) > 1 and self._swallowed(record, is_row):
                     problem = OPEN_QUOTE
             except csv.Error:
@@ -423,7 +423,7 @@ class SheetSource:
             workbook = calamine.CalamineWorkbook.from_path(path)
         names = workbook.sheet_names
         if options.sheet is not None and options.sheet not in names:
-            raise LoadError(f"{self.name}:没有工作表“{options.sheet}”;现有:{'、'.join(names)}")
+            raise LoadError(f"{self.name}：没有工作表“{options.sheet}”；现有：{'、'.join(names)}")
         with reading(self.name):
             sheets = [options.sheet] if options.sheet else names
             for name in sheets:
@@ -431,13 +431,13 @@ class SheetSource:
                 if self._sheet.height:
                     break
             else:
-                raise LoadError(f"{self.name}:工作表是空的")
+                raise LoadError(f"{self.name}：工作表是空的")
         self._header_row, header = self._find_header(options.header_row)
         self.header = _checked_header(header, self.name)
         others = [name for name in names if name != self._sheet.name]
         self.format = f"工作簿 · 工作表“{self._sheet.name}”"
         if others:
-            self.format += f"(未读:{'、'.join(others)})"
+            self.format += f"（未读：{'、'.join(others)}）"
 
     def _find_header(self, header_row: int | None) -> tuple[int, list[str]]:
         for number, cells in enumerate(self._sheet.iter_rows(), start=1):
@@ -446,7 +446,7 @@ class SheetSource:
                 row.pop()
             if number >= (header_row or 1) and row:
                 return number, row
-        raise LoadError(f"{self.name}:没有找到表头(第 {header_row or 1} 行)")
+        raise LoadError(f"{self.name}：没有找到表头（第 {header_row or 1} 行）")
 
     def batches(
         self, columns: Sequence[int], torn: Torn, is_row: IsRow, advance: Advance
@@ -467,7 +467,7 @@ class SheetSource:
                 if not any(field.strip() for field in row):
                     self.blank_rows += 1
                 elif any(field.strip() for field in row[width:]):
-                    torn(number, row, f"应有 {width} 列,表头以外还有内容")
+                    torn(number, row, f"应有 {width} 列，表头以外还有内容")
                 else:
                     rows.append(row)
                     numbers.append(number)
@@ -589,7 +589,7 @@ def _cut_at_lines(texts: Iterator[str]) -> Iterator[str]:
         end = max(text.rfind("\n"), text.rfind("\r", 0, max(len(text) - 1, 0))) + 1
         rest = text[end:]
         if len(rest) > 16 * _LONGEST_FIELD:
-            raise LoadError("一行超过 1,600 万字,不是逐行的表格;请检查文件")
+            raise LoadError("一行超过 1,600 万字，不是逐行的表格；请检查文件")
         yield text[:end]
     yield rest
 
@@ -599,7 +599,7 @@ def _codec(name: str, source: str) -> str:
     try:
         return codecs.lookup(wanted).name
     except LookupError:
-        raise LoadError(f"{source}:没有名为“{name}”的编码;可写 utf-8 或 gb18030") from None
+        raise LoadError(f"{source}：没有名为“{name}”的编码；可写 utf-8 或 gb18030") from None
 
 
 def _delimiter(text: str) -> str:
@@ -620,10 +620,10 @@ def _checked_header(header: Sequence[str], name: str) -> tuple[str, ...]:
     for position, field in enumerate(names, start=1):
         if field and field in seen:
             raise LoadError(
-                f"{name}:表头有两列都叫“{field}”(第 {seen[field]} 列和第 {position} 列),"
+                f"{name}：表头有两列都叫“{field}”（第 {seen[field]} 列和第 {position} 列），"
                 "请改名后再导入"
             )
         seen[field] = position
     if all(re.fullmatch(r"[\d\s.:/-]*", field) for field in names):
-        raise LoadError(f"{name}:第一行没有列名,缺表头;请在第一行写上列名")
+        raise LoadError(f"{name}：第一行没有列名，缺表头；请在第一行写上列名")
     return tuple(names)

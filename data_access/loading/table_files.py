@@ -271,7 +271,7 @@ class _Problems:
         self._found: list[str] = []
 
     def add(self, line: int, column: str, problem: str) -> None:
-        self._found.append(f"第 {line} 行“{column}”:{problem}")
+        self._found.append(f"第 {line} 行“{column}”：{problem}")
 
     def stop(self) -> None:
         if self._found:
@@ -279,7 +279,7 @@ class _Problems:
             more = len(self._found) - len(shown)
             rest = f"\n  ……另有 {more:,} 处" if more else ""
             raise LoadError(
-                f"{self._name}:有 {len(self._found):,} 处错误,未导入\n  "
+                f"{self._name}：有 {len(self._found):,} 处错误，未导入\n  "
                 + "\n  ".join(shown)
                 + rest
             )
@@ -356,15 +356,15 @@ def _columns_of(source: Source, spec: TableFile) -> dict[Column, int]:
             unknown += [header] if header else []
         elif column in found:
             other = source.header[found[column]]
-            raise LoadError(f"{source.name}:列“{other}”和“{header}”都是 {column.name},请删去一列")
+            raise LoadError(f"{source.name}：列“{other}”和“{header}”都是 {column.name}，请删去一列")
         else:
             found[column] = position
     # Facts about a row that the table has no place for are said, not stored.
     missing = [c for c in spec.columns if c.required and c not in found]
     if missing:
         labels = "、".join(f"{c.name}({c.headers.split()[0]})" for c in missing)
-        extra = f";不认识的列:{'、'.join(unknown)}" if unknown else ""
-        raise LoadError(f"{source.name}:作为“{spec.label}”({spec.name})缺少列:{labels}{extra}")
+        extra = f"；不认识的列：{'、'.join(unknown)}" if unknown else ""
+        raise LoadError(f"{source.name}：作为“{spec.label}”（{spec.name}）缺少列：{labels}{extra}")
     return found
 
 
@@ -375,7 +375,7 @@ def _read(
     width = len(source.header)
 
     def torn(line: int, fields: Sequence[str], reason: str) -> None:
-        raise LoadError(f"{source.name}:第 {line} 行{reason},未导入")
+        raise LoadError(f"{source.name}：第 {line} 行{reason}，未导入")
 
     lines: list[int] = []
     texts: list[list[str]] = []
@@ -387,10 +387,10 @@ def _read(
             texts.append(["" if v.lower() in NULLS else v for v in stripped])
         if len(lines) > _MOST_ROWS:
             raise LoadError(
-                f"{source.name}:超过 {_MOST_ROWS:,} 行,不像基础数据;导入诉求用 --table cases"
+                f"{source.name}：超过 {_MOST_ROWS:,} 行，不像基础数据；导入诉求用 --table cases"
             )
     if not lines:
-        raise LoadError(f"{source.name}:只有表头,没有数据行")
+        raise LoadError(f"{source.name}：只有表头，没有数据行")
     return lines, texts
 
 
@@ -428,8 +428,8 @@ def _finder(tables: SmallTables, name: str) -> Callable[[str, Row], Row]:
             return named[0]
         label = TABLE_FILES[name].label
         if named:
-            raise _CellError(f"“{text}”在{label}中不止一个,请写代码")
-        raise _CellError(f"“{text}”在{label}中没有,请先导入 {name}")
+            raise _CellError(f"“{text}”在{label}中不止一个，请写代码")
+        raise _CellError(f"“{text}”在{label}中没有，请先导入 {name}")
 
     return find
 
@@ -451,7 +451,7 @@ def _value(
     if column.kind == "date":
         day = dates[text]
         if day is None or not 1900 <= day.year <= 2200:
-            raise _CellError(f"“{text}”不是日期(例:2021-04-12)")
+            raise _CellError(f"“{text}”不是日期（例：2021-04-12）")
         return day
     if column.kind == "yes":
         if text.lower() not in _YES:
@@ -570,10 +570,10 @@ def _category_tree(content: list[Row], lines: dict[str, int], problems: _Problem
             branch.insert(0, at)
             at = parents[at]
         if len(branch) > 3:
-            problems.add(line, "parent", "分类最多三级,也不能循环")
+            problems.add(line, "parent", "分类最多三级，也不能循环")
             continue
         if row["level"] not in (None, len(branch)):
-            problems.add(line, "level", f"写的是 {row['level']} 级,按上级是 {len(branch)} 级")
+            problems.add(line, "level", f"写的是 {row['level']} 级，按上级是 {len(branch)} 级")
         ids = [by_code[c]["id"] for c in branch] + [None, None]
         levels = {f"level{n}_id": ids[n - 1] for n in (1, 2, 3)}
         tree.append({**row, "level": len(branch), **levels})
@@ -596,8 +596,8 @@ def _progress_notes(
         late = [line for line, row in rows if row["on_date"] > cutoff.date()]
         if late:
             notes.append(
-                f"注意:{len(late):,} 行进度日期晚于数据截至 {cutoff:%Y-%m-%d}"
-                f"(如第 {late[0]} 行),数据截至之后才计入"
+                f"注意：{len(late):,} 行进度日期晚于数据截至 {cutoff:%Y-%m-%d}"
+                f"（如第 {late[0]} 行），数据截至之后才计入"
             )
     series: dict[tuple[int, int | None], list[Row]] = {}
     for row in sorted(tables.rows("progress"), key=lambda row: row["on_date"]):
@@ -612,9 +612,9 @@ def _progress_notes(
     for (target, district), before, after in falls[:3]:
         place = district_name.get(district, "全市") if district is not None else "全市"
         notes.append(
-            f"注意:目标 {target_code[target]}({place})累计值下降:{before['on_date']} 为"
-            f" {before['value']:g},{after['on_date']} 为 {after['value']:g}"
+            f"注意：目标 {target_code[target]}（{place}）累计值下降：{before['on_date']} 为"
+            f" {before['value']:g}，{after['on_date']} 为 {after['value']:g}"
         )
     if len(falls) > 3:
-        notes.append(f"注意:累计值下降共 {len(falls):,} 处")
+        notes.append(f"注意：累计值下降共 {len(falls):,} 处")
     return notes

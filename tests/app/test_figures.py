@@ -252,7 +252,7 @@ def test_card_title_and_total_say_the_same(
         value, n = expected(key, now, question)
         number = words(of_class(card, "figure-value"))
         if math.isnan(value):
-            assert number == f"—(无{metric.n_words})"
+            assert number == f"—（无{metric.n_words}）"
         else:
             assert number == value_text(metric, value)
         for table in (total, of_categories):
@@ -332,7 +332,7 @@ def test_the_change_in_the_title_is_that_of_the_card(board: Board, server: Flask
     )
     lines = dict(zip(map(words, of_type(card, "Dt")), map(words, of_type(card, "Dd")), strict=True))
     assert list(lines) == ["环比", "同比"]
-    assert title.removesuffix("(正常波动)").endswith("环比" + lines["环比"].lstrip("↑↓"))
+    assert title.removesuffix("（正常波动）").endswith("环比" + lines["环比"].lstrip("↑↓"))
 
 
 def test_no_two_components_share_an_id(board: Board, question: Question):

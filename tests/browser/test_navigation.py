@@ -73,10 +73,10 @@ def test_a_pasted_link_sets_the_controls_and_the_figures(open_screen: OpenScreen
     for control, value in values.items():
         assert page.locator(f"#filter-{control}").input_value() == value, control
     assert "朝阳区" in screen.text("#filter-district")
-    assert screen.texts(".chip > span") == ["区:朝阳区", "区:海淀区", "渠道:电话"]
+    assert screen.texts(".chip > span") == ["区：朝阳区", "区：海淀区", "渠道：电话"]
     assert screen.path == link
     facts = screen.text(".strip-facts")
-    for words in ("2021年3月", "朝阳区、海淀区", "渠道:电话", "全口径"):
+    for words in ("2021年3月", "朝阳区、海淀区", "渠道：电话", "全口径"):
         assert words in facts
     # The other page keeps the question, and leads back to it.
     page.locator("#nav a").nth(1).click()

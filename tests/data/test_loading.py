@@ -214,7 +214,7 @@ def test_torn_rows_are_rejected_and_reading_goes_on(store, tmp_path):
     with result.rejects.open(encoding="utf-8-sig", newline="") as file:
         rejects = list(csv.DictReader(file))
     assert [row["行号"] for row in rejects] == ["3", "4", "5", "11"]
-    assert rejects[0]["原因"] == "应有 13 列,实有 2 列"
+    assert rejects[0]["原因"] == "应有 13 列，实有 2 列"
     assert "第2项=2021-03-01" in rejects[0]["原始内容"]
     assert rejects[2]["原因"] == "引号没有闭合"
 
@@ -295,8 +295,8 @@ def test_findings_keep_the_row_and_the_words(store, tmp_path):
         "unknown_category": 15,
         "unknown_unit": 15,
     }
-    assert account.examples["unknown_district"] == ["第 2 行:桃花岛 / 八里庄街道"]
-    assert account.examples["unreadable_closed_at"] == ["第 12 行:待定"]
+    assert account.examples["unknown_district"] == ["第 2 行：桃花岛 / 八里庄街道"]
+    assert account.examples["unreadable_closed_at"] == ["第 12 行：待定"]
     cases = {int(row["case_id"]): row for row in rows_of(store)}
     code = {row["id"]: row["code"] for row in rows_of(store, schema.districts)}
     streets = {row["id"]: row["code"] for row in rows_of(store, schema.subdistricts)}

@@ -35,7 +35,7 @@ def board(tmp_path, monkeypatch):
     good.write_text(GOOD, encoding="utf-8")
     result = run("load", good, "--learn")
     assert result.exit_code == 0, result.output
-    assert "已发布:real-1.1" in result.stdout
+    assert "已发布：real-1.1" in result.stdout
     return run
 
 
@@ -44,7 +44,7 @@ def refused(board, *arguments, code=1):
     result = board("load", *arguments)
     assert result.exit_code == code, result.output
     assert isinstance(result.exception, SystemExit)
-    assert result.stderr.startswith("错误:")
+    assert result.stderr.startswith("错误：")
     assert "Traceback" not in result.output
     assert result.stderr.count("\n") <= 3
     store = open_store(Settings())
@@ -68,18 +68,18 @@ NOISE = bytes(range(256)) * 40
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.csv", b"", "a.csv:文件是空的"),
-        ("a.csv", b"\xef\xbb\xbf", "a.csv:文件是空的"),
-        ("a.csv", b"\n \n", "a.csv:文件是空的"),
-        ("a.csv", HEADER, "a.csv:只有表头,没有数据行"),
-        ("a.csv", NOISE, "a.csv:不是文本文件"),
-        ("a.csv", b"%PDF-1.7 x" + b"y" * 100, "a.csv:不是文本文件"),
+        ("a.csv", b"", "a.csv：文件是空的"),
+        ("a.csv", b"\xef\xbb\xbf", "a.csv：文件是空的"),
+        ("a.csv", b"\n \n", "a.csv：文件是空的"),
+        ("a.csv", HEADER, "a.csv：只有表头，没有数据行"),
+        ("a.csv", NOISE, "a.csv：不是文本文件"),
+        ("a.csv", b"%PDF-1.7 x" + b"y" * 100, "a.csv：不是文本文件"),
         (
             "a.csv",
             "工单编号,受理时间\n气".encode("shift-jis", "replace") + b"\x80\xfd\xff" * 40,
             "编码",
         ),
-        ("a.csv", "工单编号,受理时间,区,区\n1,2021-03-01,a,b\n", "都叫“区”(第 3 列和第 4 列)"),
+        ("a.csv", "工单编号,受理时间,区,区\n1,2021-03-01,a,b\n", "都叫“区”（第 3 列和第 4 列）"),
         ("a.csv", "1,2021-03-01\n2,2021-03-02\n", "缺表头"),
         ("a.csv", "张,来,的\n1,2,3\n", "表头里认不出工单编号、受理时间"),
         ("a.csv", "工单编号,受理时间,创建时间\n1,2021-1-1,2021-1-1\n", "都像“受理时间”"),
@@ -111,7 +111,7 @@ def test_archives_and_workbooks_that_lack_something(board, tmp_path):
 def test_wrong_mappings_and_tables(board, tmp_path):
     good = tmp_path / "good.csv"
     mapping = write(tmp_path, '[columns]\ncase_id = "工单编号"\ncreated_at = "时间"\n', "m.toml")
-    assert "“时间”(是不是“受理时间”?)" in refused(board, good, "--mapping", mapping)
+    assert "“时间”（是不是“受理时间”？）" in refused(board, good, "--mapping", mapping)
     assert "没有这个映射文件" in refused(board, good, "--mapping", tmp_path / "none.toml")
     assert "没有名为“x”的表" in refused(board, good, "--table", "x")
     mapping = write(
@@ -128,9 +128,9 @@ def test_too_much_damage_asks_for_confirmation(board, tmp_path):
     path = write(tmp_path, GOOD + "2,昨天,朝阳区,x\n")
     result = board("load", path)
     assert result.exit_code == 3
-    assert "拒收 1 行,占 50.0%" in result.stderr
+    assert "拒收 1 行，占 50.0%" in result.stderr
     assert "--accept" in result.stderr
-    assert "拒收:受理时间空缺或读不出,1 行" in result.stdout
+    assert "拒收：受理时间空缺或读不出，1 行" in result.stdout
     assert board("load", path, "--accept").exit_code == 0
     nothing = write(tmp_path, HEADER + "2,昨天,朝阳区,x\n")
     assert "所有行都被拒收" in board("load", nothing, "--accept").stderr
@@ -149,7 +149,7 @@ def test_a_file_too_big_for_the_disk_is_refused_before(board, tmp_path, monkeypa
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, 2 << 30))
     said = refused(board, path, code=5)
-    assert "约需 16.1 GB,可用 2.1 GB" in said
+    assert "约需 16.1 GB，可用 2.1 GB" in said
 
 
 def test_a_disk_that_fills_up_in_the_middle(board, tmp_path, monkeypatch):
@@ -180,8 +180,8 @@ def test_the_way_of_a_new_file(board, tmp_path):
     path = write(tmp_path, "单号,来电时间,联系电话,是否联系,x\n7,2021-03-01,13800001111,未知,1\n")
     result = board("preview", path)
     assert result.exit_code == 0, result.output
-    assert "必需的字段没有对应的列:工单编号" in result.stderr
-    assert "是否联系:不认识的值 未知" in result.stderr
+    assert "必需的字段没有对应的列：工单编号" in result.stderr
+    assert "是否联系：不认识的值 未知" in result.stderr
     assert "个人信息列,不会导入:联系电话" in result.stderr
     assert "1380000" not in result.output
     mapping = result.stdout.replace('# case_id = "?"', 'case_id = "单号"')
@@ -189,18 +189,18 @@ def test_the_way_of_a_new_file(board, tmp_path):
     result = board("load", path, "--mapping", write(tmp_path, mapping, "m.toml"), "--dry-run")
     assert "试算完毕,没有发布" in result.stdout
     result = board("load", path, "--mapping", tmp_path / "m.toml", "--cutoff", "2021-03-31")
-    assert "已发布:real-1.2" in result.stdout
+    assert "已发布：real-1.2" in result.stdout
     assert "数据截至 2021-03-31 23:59" in result.stdout
     result = board("load", path, "--mapping", tmp_path / "m.toml")
     assert result.exit_code == 0
     status = board("status").stdout
     assert status.splitlines()[0].startswith("▶ real-1.")
-    assert "现在使用:real-1.1" in board("rollback", "real-1.1").stdout
+    assert "现在使用：real-1.1" in board("rollback", "real-1.1").stdout
     assert board("rollback", "real-9.9").exit_code == 1
 
 
 def test_demo_only_where_there_is_nothing(board):
     result = board("demo", "--if-empty")
     assert result.exit_code == 0
-    assert "已有数据(real-1.1)" in result.stdout
+    assert "已有数据（real-1.1）" in result.stdout
     assert board("demo", "--cutoff", "1999-01-01").exit_code == 1

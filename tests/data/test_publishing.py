@@ -158,7 +158,8 @@ def test_states_and_aggregates_equal_plain_python(
         names = [column.name for column in table.columns]
         keys = [name for name in names if name not in outcomes.COUNT_COLUMNS]
         expected = (
-            counted.assign(cases=1)
+            counted[[*keys, "state"]]
+            .assign(cases=1)
             .merge(outcomes.states(), on="state")
             .groupby(keys, dropna=False)[list(outcomes.COUNT_COLUMNS)]
             .sum()
@@ -425,6 +426,7 @@ def test_a_version_of_another_layout(settings: Settings, monkeypatch: pytest.Mon
     assert (anew.key, anew.cases) == ("real-2.1", 50)
     with pytest.raises(StoreError, match="由另一版程序生成"):
         rollback(settings, "real-1.1")
+    store.close()
     snapshot = store.current()
     assert snapshot is not None
     assert snapshot.key == "real-2.1"

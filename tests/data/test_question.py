@@ -73,7 +73,7 @@ def test_the_default_is_the_newest_finished_and_mature_period(store: Store):
         "year": Window(dt.date(2020, 2, 19), dt.date(2020, 3, 18)),
     }
     assert question.place == "某市"
-    assert question.words == "2021年3月考核期(2021.2.19–3.18) · 某市 · 考核口径"
+    assert question.words == "2021年3月考核期（2021.2.19–3.18） · 某市 · 考核口径"
 
 
 def test_asking_again_with_the_canonical_string_is_the_same_question(store: Store):
@@ -96,7 +96,7 @@ def test_a_version_is_pinned_while_it_is_kept(store: Store):
     assert current.filters.version == "real-1.2"
     gone = ask(store, CITY, "?version=real-1.9")
     assert gone.snapshot.key == "real-1.2"
-    assert gone.problems == ("链接所指的数据版本 real-1.9 已不在,现按 real-1.2 显示",)
+    assert gone.problems == ("链接所指的数据版本 real-1.9 已不在，现按 real-1.2 显示",)
 
 
 def test_the_rules_are_those_of_the_periods_end(store: Store):

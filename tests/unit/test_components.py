@@ -113,7 +113,7 @@ def svg(image: Any) -> str:
 def test_a_sparkline_tells_its_course_and_hatches_the_tail() -> None:
     image = sparkline(weeks([0.8, 0.82, 0.85, 0.84, 0.7]), RATE)
     assert image.alt == (
-        "解决率近5周:3.17–3.23为80.0 %,至3.31–4.6为85.0 %;最低80.0 %,最高85.0 %;另有2周未成熟"
+        "解决率近5周：3.17–3.23为80.0 %，至3.31–4.6为85.0 %；最低80.0 %，最高85.0 %；另有2周未成熟"
     )
     picture = svg(image)
     assert "<pattern" in picture
@@ -131,7 +131,7 @@ def test_a_gap_breaks_the_line_and_nothing_draws_nothing() -> None:
     assert svg(sparkline(weeks([0.8, 0.8, NAN, 0.8], unripe=0), RATE)).count("M") >= 3
     nothing = sparkline(weeks([NAN, NAN], unripe=2), RATE)
     assert "nan" not in svg(nothing)
-    assert nothing.alt == "解决率近2周:尚无成熟的数据;另有2周未成熟"
+    assert nothing.alt == "解决率近2周：尚无成熟的数据；另有2周未成熟"
     assert "nan" not in svg(sparkline(weeks([]), RATE))
 
 
@@ -166,8 +166,8 @@ def test_equal_slopes_are_equal_changes() -> None:
 
 def test_an_interval_bar_says_value_interval_and_city() -> None:
     image = interval_bar(RATE, 0.85, 0.83, 0.87, city=0.873)
-    assert image.alt == "解决率85.0 %,区间83.0–87.0 %,全市87.3 %"
-    assert interval_bar(RATE, NAN, NAN, NAN).alt == "解决率:无数据"
+    assert image.alt == "解决率85.0 %，区间83.0–87.0 %，全市87.3 %"
+    assert interval_bar(RATE, NAN, NAN, NAN).alt == "解决率：无数据"
 
 
 # --- Cards --------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def test_a_card_never_shows_a_lone_percent() -> None:
     text = words(shown)
     for part in ("解决率", "87.3 %", "n=1,234 件有效回访", "86.9–87.7 %", "下降0.9个百分点"):
         assert part in text
-    assert "不作比较:样本不足30件" in text
+    assert "不作比较：样本不足30件" in text
     assert hrefs(shown) == ["/x", "/d#r"]
     assert of_class(shown, "is-bad")
     assert of_type(shown, "Img")[0].alt
@@ -191,7 +191,7 @@ def test_a_card_never_shows_a_lone_percent() -> None:
 
 def test_a_card_without_value_gives_the_reason_instead() -> None:
     text = words(card(NAN, 0))
-    assert "—(无有效回访)" in text
+    assert "—（无有效回访）" in text
     assert "nan" not in text
     assert "0.0 %" not in text
 
@@ -257,7 +257,7 @@ def test_tiles_stand_in_their_places_and_one_without_goes_below() -> None:
 
 def test_the_legend_counts_every_standing_and_takes_a_free_corner() -> None:
     (legend,) = of_class(tile_map(districts(), RATE), "tile-legend")
-    assert words(legend) == "与其余各区合并相比(95 %区间)▲ 高于1个● 持平4个▼ 低于1个□ 样本不足1个"
+    assert words(legend) == "与其余各区合并相比（95 %区间）▲ 高于1个● 持平4个▼ 低于1个□ 样本不足1个"
     assert legend.style["gridColumn"] == "1"
 
 
@@ -324,11 +324,11 @@ def test_an_empty_table_says_so() -> None:
 def test_a_twin_opens_on_demand_and_keeps_the_numbers() -> None:
     frame = weekly_table({RATE: weeks([0.8, NAN, 0.9]), VOLUME: weeks([1000.0, 2000.0, 3.0])})
     assert list(frame.columns) == ["周", "解决率", "解决率 n", "诉求量", "成熟度"]
-    assert list(frame["解决率"]) == ["80.0 %", "—(无有效回访)", "90.0 %"]
+    assert list(frame["解决率"]) == ["80.0 %", "—（无有效回访）", "90.0 %"]
     assert list(frame["成熟度"]) == ["成熟", "未成熟", "未成熟"]
     twin = table_twin("三率走势", frame)
     assert type(twin).__name__ == "Details"
-    assert "数据表:三率走势" in words(twin)
+    assert "数据表：三率走势" in words(twin)
     assert "1,000 件" in words(twin)
     assert "—" in words(table_twin("空", pd.DataFrame({"a": [None], "b": [NAN]})))
     assert weekly_table({}).empty
@@ -356,7 +356,7 @@ def test_a_strip_says_what_the_figures_rest_on() -> None:
     [
         (
             Signal("rate_fall", "alert", "1", "房山区", "resolution", 0.842, -2.3, n=6210),
-            "房山区解决率下降2.3个百分点,现为84.2 %(n=6,210)",
+            "房山区解决率下降2.3个百分点，现为84.2 %（n=6,210）",
         ),
         (
             Signal("overdue", "alert", "1", "通州区", "overdue_rate", 0.031, count=423),
@@ -364,11 +364,11 @@ def test_a_strip_says_what_the_figures_rest_on() -> None:
         ),
         (
             Signal("shrinking", "watch", "1", "平谷区", "revisit_rate", 0.41, -7.0),
-            "平谷区有效回访率下降7.0个百分点至41.0 %,分母收缩会抬高三率",
+            "平谷区有效回访率下降7.0个百分点至41.0 %，分母收缩会抬高三率",
         ),
         (
             Signal("excluding", "watch", "1", "平谷区", "", 0.12, 6.0, count=88),
-            "平谷区剔除率上升6.0个百分点至12.0 %(剔除88件)",
+            "平谷区剔除率上升6.0个百分点至12.0 %（剔除88件）",
         ),
         (Signal("stale", "alert", count=3), "数据已3天未更新,以下各数只到数据截至时为止"),
         (Signal("gap", "watch", count=2), "本期有2天没有一件诉求,疑有漏报"),
@@ -463,9 +463,9 @@ def test_the_kind_of_period_decides_which_control_is_seen(kind, hidden) -> None:
 
 
 def test_chips_are_links_that_remove() -> None:
-    chips = filter_bar.filter_chips([filter_bar.Chip("区:东城区", "/?a")], "/")
+    chips = filter_bar.filter_chips([filter_bar.Chip("区：东城区", "/?a")], "/")
     assert hrefs(chips) == ["/?a", "/"]
-    assert "去掉“区:东城区”" in words(chips)
+    assert "去掉“区：东城区”" in words(chips)
     assert filter_bar.filter_chips([], "/") == []
 
 
@@ -530,7 +530,7 @@ def test_the_account_of_a_load_is_told_in_words() -> None:
     account = {
         "拒收": {"没有编号": 3},
         "发现": {"区未定位": 1200},
-        "示例": {"区未定位": ["第 2 行:某区"]},
+        "示例": {"区未定位": ["第 2 行：某区"]},
         "空行": 1,
         "未读取的个人信息列": ["电话", "证件号"],
         "未导入的列": [],
@@ -538,12 +538,12 @@ def test_the_account_of_a_load_is_told_in_words() -> None:
     }
     shown = account_list(json.dumps(account))
     assert [words(line) for line in of_type(shown, "Li")] == [
-        "拒收:没有编号,3行",
-        "发现:区未定位,1,200行",
-        "示例:区未定位第 2 行:某区",
+        "拒收：没有编号，3行",
+        "发现：区未定位，1,200行",
+        "示例：区未定位第 2 行：某区",
         "空行,1行",
-        "未读取的个人信息列:电话、证件号",
-        "说明:已按逗号分列",
+        "未读取的个人信息列：电话、证件号",
+        "说明：已按逗号分列",
     ]
     assert account_list('{"invented": true, "seed": 7}') == "演示数据,全部虚构(种子7)"
     assert account_list("{}") == "—"

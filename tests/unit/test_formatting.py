@@ -74,7 +74,7 @@ def test_prose_counts_in_myriads(number: float, text: str) -> None:
         (RATE, 0.873, "87.3 %"),
         (SCORE, 90.1, "90.1 分"),
         (VOLUME, 12345.0, "12,345 件"),
-        (RATE, NAN, "—(无有效回访)"),
+        (RATE, NAN, "—（无有效回访）"),
         (RATE, 0.0, "0.0 %"),
         (RATE, 1.0, "100.0 %"),
     ],
@@ -84,7 +84,7 @@ def test_a_value_has_its_unit_or_its_reason(metric, value, text) -> None:
 
 
 def test_a_given_reason_replaces_the_usual_one() -> None:
-    assert value_text(RATE, NAN, "尚未回访") == "—(尚未回访)"
+    assert value_text(RATE, NAN, "尚未回访") == "—（尚未回访）"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_two_decimals_when_one_would_hide_a_gap() -> None:
         decimals = joint_decimals(RATE, values)
         return [value_text(RATE, value, decimals=decimals) for value in values]
 
-    assert texts([0.8731, 0.8734, NAN]) == ["87.31 %", "87.34 %", "—(无有效回访)"]
+    assert texts([0.8731, 0.8734, NAN]) == ["87.31 %", "87.34 %", "—（无有效回访）"]
     assert texts([0.871, 0.874]) == ["87.1 %", "87.4 %"]
     assert texts([0.871, 0.871]) == ["87.1 %", "87.1 %"]
     assert joint_decimals(VOLUME, [1.0, 2.0]) == 0
@@ -123,10 +123,10 @@ def test_two_decimals_when_one_would_hide_a_gap() -> None:
         (RATE, Change(0.7, "up"), "上升0.7个百分点"),
         (RATE, Change(-0.72, "down"), "下降0.7个百分点"),
         (RATE, Change(0.02, "up"), "上升0.02个百分点"),
-        (VOLUME, Change(-3.2, "down"), "下降3.2 %(日均)"),
+        (VOLUME, Change(-3.2, "down"), "下降3.2 %（日均）"),
         (SCORE, Change(1.5, "up"), "上升1.5分"),
         (RATE, Change(0.1, "flat"), "持平"),
-        (RATE, Change(NAN, "withheld", "成熟度72%"), "不作比较:成熟度72%"),
+        (RATE, Change(NAN, "withheld", "成熟度72%"), "不作比较：成熟度72%"),
         (RATE, Change(NAN, "withheld"), "不作比较"),
     ],
 )
@@ -162,5 +162,5 @@ def test_ticks_are_round_and_hold_both_ends(metric, axis, texts) -> None:
 
 
 def test_dates() -> None:
-    assert cutoff_text(dt.datetime(2025, 6, 30, 23, 59)) == "数据截至 2025-06-30 23:59(周一)"
+    assert cutoff_text(dt.datetime(2025, 6, 30, 23, 59)) == "数据截至 2025-06-30 23:59（周一）"
     assert week_text(dt.date(2025, 6, 30), dt.date(2025, 7, 6)) == "6.30–7.6"

@@ -132,4 +132,4 @@ def test_weeks_end_with_the_unfinished_one():
 def test_labels():
     assert Window(DAY(2021, 2, 19), DAY(2021, 3, 18)).label == "2021.2.19–3.18"
     assert Window(DAY(2020, 12, 19), DAY(2021, 1, 18)).label == "2020.12.19–2021.1.18"
-    assert parse_period("assess-2021-03", CUTOFF, 19).label == "2021年3月考核期(2021.2.19–3.18)"
+    assert parse_period("assess-2021-03", CUTOFF, 19).label == "2021年3月考核期（2021.2.19–3.18）"
