@@ -93,7 +93,7 @@ def headline_card(
     if missing:
         value = [
             html.Span(number, className="figure-number"),
-            html.Span(f"({reason or missing_reason(metric)})", className="figure-reason"),
+            html.Span(f"（{reason or missing_reason(metric)}）", className="figure-reason"),
         ]
     return html.Article(
         [

@@ -185,10 +185,10 @@ def _lines(word: str, part: Any) -> list[Component | str]:
         for kind, inner in part.items():
             if isinstance(inner, list) and inner:
                 examples = [html.Div(str(each)) for each in inner]
-                lines.append(html.Details([html.Summary(f"{word}:{kind}"), *examples]))
+                lines.append(html.Details([html.Summary(f"{word}：{kind}"), *examples]))
             else:
-                lines += _lines(f"{word}:{kind}", inner)
+                lines += _lines(f"{word}：{kind}", inner)
         return lines
     if isinstance(part, list):
-        return [f"{word}:{'、'.join(str(each) for each in part)}"]
-    return [f"{word}，{count(part)}行" if isinstance(part, int) else f"{word}:{part}"]
+        return [f"{word}：{'、'.join(str(each) for each in part)}"]
+    return [f"{word}，{count(part)}行" if isinstance(part, int) else f"{word}：{part}"]

@@ -87,7 +87,7 @@ def value_text(metric: Metric, value: float, reason: str = "", decimals: int = 1
         decimals: of a rate or score.
     """
     if math.isnan(value):
-        return f"{NO_VALUE}({reason or missing_reason(metric)})"
+        return f"{NO_VALUE}（{reason or missing_reason(metric)}）"
     return " ".join(part for part in value_parts(metric, value, decimals) if part)
 
 
@@ -122,7 +122,7 @@ def change_text(metric: Metric, change: Change) -> str:
     """Return a change in words: "上升0.7个百分点", "下降3.2 %(日均)", "持平", "不作比较:reason"."""
     word = DIRECTION_WORDS[change.direction]
     if change.direction == "withheld":
-        return f"{word}:{change.reason}" if change.reason else word
+        return f"{word}：{change.reason}" if change.reason else word
     if change.direction == "flat":
         return word
     if metric.kind == "count":

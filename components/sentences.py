@@ -30,7 +30,7 @@ def answer_sentence(place: str, measured: Measured, compare_word: str) -> str:
     words = change_text(metric, change)
     if change.direction == "flat":
         words = f"{words}（正常波动）"
-    return f"{sentence},{compare_word}{words}"
+    return f"{sentence}，{compare_word}{words}"
 
 
 def places_sentence(metric: Metric, rows: pd.DataFrame, place_word: str) -> str:
@@ -55,7 +55,7 @@ def places_sentence(metric: Metric, rows: pd.DataFrame, place_word: str) -> str:
         apart = int((rows["standing"] == standing).sum())
         if apart:
             parts.append(f"{apart}个{word}")
-    return ";".join(parts) + "。"
+    return "；".join(parts) + "。"
 
 
 def trend_sentence(weekly: Mapping[str, pd.DataFrame]) -> str:

@@ -162,7 +162,7 @@ def table_twin(title: str, frame: pd.DataFrame) -> html.Details:
     ]
     return html.Details(
         [
-            html.Summary(["数据表", html.Span(f":{title}", className="visually-hidden")]),
+            html.Summary(["数据表", html.Span(f"：{title}", className="visually-hidden")]),
             data_table(columns, rows, title, caption_hidden=True, tall=True),
         ],
         className="table-twin",

@@ -171,6 +171,6 @@ def _legend(rows: pd.DataFrame, metric: Metric, against: str) -> html.Li:
     ]
     flags = [html.P(words) for words in sorted(set(rows.get("flag", ()))) if words]
     return html.Li(
-        [html.P(f"{against}({INTERVAL_WORDS})"), *lines, *flags],
+        [html.P(f"{against}（{INTERVAL_WORDS}）"), *lines, *flags],
         className="tile-legend",
     )

@@ -3,7 +3,8 @@
 Each function returns a small frame of counts (``domain.outcomes.COUNT_COLUMNS``, int64), never
 rates and never cases. It reads the daily aggregates when they can answer and the case table
 (in order of time) when the filters name something the aggregates do not keep. Results are kept
-in the snapshot's cache: a snapshot never changes, so nothing is ever invalidated.
+in the snapshot's cache: a snapshot never changes, so nothing is ever invalidated. A frame is shared
+by everyone who asks the same: nobody may change it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from sqlalchemy import (
 from data_access import schema
 from data_access.store import Snapshot
 from domain.filters import DIMENSIONS, Filters
-from domain.outcomes import COUNT_COLUMNS
+from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
 from domain.periods import Window
 from domain.scope import Scope
 
@@ -57,12 +58,14 @@ def counts_by_window(
 
     Categories are one level below the categories filtered by: level 1 without such a filter.
     """
-    rows = snapshot.cached(
-        ("window", scope, _asked(filters), windows, group),
-        lambda: _by_window(snapshot, scope, filters, windows, group),
-    )
+    key = ("window", scope, _asked(filters), windows, group)
     order = {name: place for place, (name, _) in enumerate(windows)}
-    return _labelled(snapshot, rows, filters, group, "window", order.__getitem__)
+
+    def labelled() -> pd.DataFrame:
+        rows = snapshot.cached(key, lambda: _by_window(snapshot, scope, filters, windows, group))
+        return _labelled(snapshot, rows, filters, group, "window", order.__getitem__)
+
+    return snapshot.cached((*key, filters.basis), labelled)
 
 
 def counts_by_week(
@@ -72,11 +75,13 @@ def counts_by_week(
 
     Columns: ``week_start`` (datetime.date), ``code``, ``name``, then ``COUNT_COLUMNS``.
     """
-    rows = snapshot.cached(
-        ("week", scope, _asked(filters), weeks, group),
-        lambda: _by_week(snapshot, scope, filters, weeks, group),
-    )
-    return _labelled(snapshot, rows, filters, group, "week_start", dt.date.toordinal)
+    key = ("week", scope, _asked(filters), weeks, group)
+
+    def labelled() -> pd.DataFrame:
+        rows = snapshot.cached(key, lambda: _by_week(snapshot, scope, filters, weeks, group))
+        return _labelled(snapshot, rows, filters, group, "week_start", dt.date.toordinal)
+
+    return snapshot.cached((*key, filters.basis), labelled)
 
 
 def closings_by_window(
@@ -285,20 +290,15 @@ def _labelled(
         )
     }
     unknown = (len(labels), UNPLACED, "")
-    summed: dict[tuple, np.ndarray] = {}
-    for key, identity, excluded, *counts in rows:
-        if excluded and filters.basis == "assessed":
-            continue
-        label = labels.get(identity, unknown)
-        values = np.array(counts, dtype="int64")
-        known = summed.get((key, label))
-        summed[key, label] = values if known is None else known + values
-    ordered = sorted(summed, key=lambda pair: (order(pair[0]), pair[1][0]))
-    counted = pd.DataFrame(
-        np.array([summed[pair] for pair in ordered]).reshape(-1, len(COUNT_COLUMNS)),
-        columns=list(COUNT_COLUMNS),
-        dtype="int64",
-    )
+    wanted = [row for row in rows if not (row[2] and filters.basis == "assessed")]
+    pairs = [(row[0], labels.get(row[1], unknown)) for row in wanted]
+    ordered = sorted(set(pairs), key=lambda pair: (order(pair[0]), pair[1][0]))
+    place = {pair: position for position, pair in enumerate(ordered)}
+    summed = np.zeros((len(ordered), len(COUNT_COLUMNS)), dtype="int64")
+    if wanted:
+        counts = np.array([row[3:] for row in wanted], dtype="int64")
+        np.add.at(summed, [place[pair] for pair in pairs], counts)
+    counted = pd.DataFrame(summed, columns=COUNT_INDEX)
     for column, listed in (
         ("name", [label[2] for _, label in ordered]),
         ("code", [label[1] for _, label in ordered]),

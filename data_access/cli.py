@@ -61,8 +61,8 @@ def _plain_errors(command: Command) -> Command:
         except RuleError as error:
             _stop(str(error), 1)
         except pydantic.ValidationError as error:
-            wrong = ";".join(
-                f"BOARD_{'_'.join(map(str, one['loc'])).upper()}:{one['msg']}"
+            wrong = "；".join(
+                f"BOARD_{'_'.join(map(str, one['loc'])).upper()}：{one['msg']}"
                 for one in error.errors()
             )
             _stop(f"设置有误：{wrong}", 1)

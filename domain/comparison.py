@@ -18,7 +18,7 @@ from domain.metrics import (
     estimated,
     standings,
 )
-from domain.outcomes import COUNT_COLUMNS
+from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
 from domain.periods import Window
 from domain.rules import Rules
 
@@ -44,16 +44,16 @@ def aligned(rows: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """
     position = {code: row for row, code in enumerate(rows["code"])}
     counts = np.vstack(
-        [rows[list(COUNT_COLUMNS)].to_numpy(), np.zeros((1, len(COUNT_COLUMNS)), dtype="int64")]
+        [rows[COUNT_INDEX].to_numpy(), np.zeros((1, len(COUNT_COLUMNS)), dtype="int64")]
     )
     # The row of zeros is the last one.
     order = [position.get(code, -1) for code in groups["code"]]
-    return pd.DataFrame(counts[order], columns=list(COUNT_COLUMNS))
+    return pd.DataFrame(counts[order], columns=COUNT_INDEX)
 
 
 def of_window(rows: pd.DataFrame, window: str) -> pd.DataFrame:
     """Return the rows of one window."""
-    return rows[rows["window"] == window].drop(columns="window").reset_index(drop=True)
+    return rows[(rows["window"] == window).to_numpy()].reset_index(drop=True)
 
 
 def measured(
@@ -133,7 +133,7 @@ def weekly_by_group(
     ]
     if wanted:
         kept, places, starts = (list(each) for each in zip(*wanted, strict=True))
-        np.add.at(counts, (places, starts), rows[list(COUNT_COLUMNS)].to_numpy()[kept])
+        np.add.at(counts, (places, starts), rows[COUNT_INDEX].to_numpy()[kept])
     columns = dict(zip(COUNT_COLUMNS, np.moveaxis(counts, 2, 0), strict=True))
     points = estimated(columns, metric, rules)
     over = np.array([each.days == 7 for each in weeks])
@@ -141,8 +141,8 @@ def weekly_by_group(
     ripe = columns["mature"] >= rules.mature_share * np.where(cases > 0, cases, np.inf)
     mature = over & (ripe | (not metric.needs_maturity))
     days = {
-        "week_start": [each.start for each in weeks],
-        "week_end": [each.end for each in weeks],
+        "week_start": np.array([each.start for each in weeks], dtype="object"),
+        "week_end": np.array([each.end for each in weeks], dtype="object"),
     }
     return [
         pd.DataFrame(

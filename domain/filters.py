@@ -169,7 +169,7 @@ def in_words(
     for name in ("topic", "category", "channel", "unit"):
         chosen = [names[name].get(code, code) for code in getattr(filters, name)]
         if chosen:
-            words.append(f"{DIMENSION_LABELS[name]}:{_listed(chosen)}")
+            words.append(f"{DIMENSION_LABELS[name]}：{_listed(chosen)}")
     words.append(BASIS_LABELS[filters.basis])
     return " · ".join(words)
 

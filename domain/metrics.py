@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from domain.outcomes import COUNT_COLUMNS
+from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
 from domain.rules import Rules
 
 Z = float(stats.norm.ppf(0.975))
@@ -188,7 +188,9 @@ def estimate(counts: Counts, metric: Metric, rules: Rules) -> pd.DataFrame:
 
 def columns_of(counts: Counts) -> Columns:
     """Return the counts as float64 arrays by column, for several calls of ``estimated``."""
-    values = counts[list(COUNT_COLUMNS)].to_numpy(dtype="float64")
+    if counts.columns is not COUNT_INDEX:
+        counts = counts[COUNT_INDEX]
+    values = counts.to_numpy(dtype="float64")
     return dict(zip(COUNT_COLUMNS, values.T, strict=True))
 
 
@@ -221,7 +223,8 @@ def estimated(columns: Columns, metric: Metric, rules: Rules) -> dict[str, np.nd
 
 def total(counts: Counts) -> Counts:
     """Return a one-row frame of the summed counts; zeros for no rows."""
-    return counts[list(COUNT_COLUMNS)].sum().to_frame().T
+    summed = counts[COUNT_INDEX].to_numpy().sum(axis=0, keepdims=True)
+    return pd.DataFrame(summed, columns=COUNT_INDEX)
 
 
 def mature_share(counts: Counts) -> pd.Series:

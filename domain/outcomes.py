@@ -57,6 +57,8 @@ PAIRS = (
     "partly_resolved_basically_satisfied",
 )
 COUNT_COLUMNS = COUNTS + PAIRS
+# The same as an index made once: making it anew costs more than most sums of counts.
+COUNT_INDEX = pd.Index(COUNT_COLUMNS)
 
 
 def outcome_of(contacted: int, resolved: int, satisfaction: int) -> int:

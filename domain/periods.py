@@ -84,7 +84,7 @@ class Period:
         label = (
             self.window.label
             if self.name == self.window.label
-            else f"{self.name}({self.window.label})"
+            else f"{self.name}（{self.window.label}）"
         )
         if self.finished:
             return label

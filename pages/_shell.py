@@ -319,7 +319,7 @@ def _chips(question: Question, path: str) -> list[bar.Chip]:
             rest = tuple(each for each in codes if each != code)
             chips.append(
                 bar.Chip(
-                    f"{DIMENSION_LABELS[dimension]}:{known[dimension].get(code, code)}",
+                    f"{DIMENSION_LABELS[dimension]}：{known[dimension].get(code, code)}",
                     path + to_search(question.asked.narrowed(**{dimension: rest})),
                 )
             )

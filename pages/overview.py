@@ -424,7 +424,7 @@ def show_places(question: Question) -> html.Section:
         data_table(
             _place_columns(question, look),
             ranked,
-            f"{title}:{question.words}",
+            f"{title}：{question.words}",
             total=Row(_place_cells(whole, look)),
             apart=apart,
             caption_hidden=True,
@@ -547,7 +547,7 @@ def show_trend(question: Question) -> html.Section:
     return panel(
         title,
         graph(
-            rates_trend_figure(own, city), f"{title}:{sentence}", "overview-trend-graph", "27rem"
+            rates_trend_figure(own, city), f"{title}：{sentence}", "overview-trend-graph", "27rem"
         ),
         sentence=sentence,
         note=note,
@@ -607,7 +607,7 @@ def show_categories(question: Question) -> html.Section:
         data_table(
             columns,
             shown,
-            f"{title}:{question.words}",
+            f"{title}：{question.words}",
             total=Row(_category_cells(whole, cases, {})),
             apart=[Apart("分类不在名录，只计入汇总", outside)],
             caption_hidden=True,

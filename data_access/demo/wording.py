@@ -169,7 +169,7 @@ def make_wording(catalogue: Catalogue, places: Places) -> Wording:
         clauses=pa.array(clauses + [f"{name}问题无人负责" for name in UNKNOWN_CATEGORIES]),
         endings=pa.array(
             [
-                f"{since},{ask}。"
+                f"{since}，{ask}。"
                 for kind in range(len(KINDS))
                 for since in _SINCE
                 for ask in _ASK[kind]

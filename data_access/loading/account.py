@@ -62,7 +62,7 @@ class FileAccount:
     """The account of one file: ``read`` = ``kept`` + ``merged`` + ``rejected``.
 
     ``merged``: rows that a later row of the same load, or this row of an earlier version, stands
-    for. ``findings``: kind → rows; ``examples``: kind → "第 n 行:words".
+    for. ``findings``: kind → rows; ``examples``: kind → "第 n 行：words".
     """
 
     name: str

@@ -550,7 +550,7 @@ class _Conversion:
                 f" ORDER BY line LIMIT {_EXAMPLES - len(examples)}) ORDER BY line"
             ).fetchall()
             examples += [
-                f"第 {line} 行" + (f":{mask(text)[:60]}" if text else "") for line, text in rows
+                f"第 {line} 行" + (f"：{mask(text)[:60]}" if text else "") for line, text in rows
             ]
 
 

@@ -298,7 +298,7 @@ class _Load:
             return
         limit = f"上限 {rules.reject_share:.0%}（规则 reject_share）"
         raise TooMuchDamageError(
-            f"超过{limit}，已停下，没有发布：{';'.join(exceeding)}。\n"
+            f"超过{limit}，已停下，没有发布：{'；'.join(exceeding)}。\n"
             "核对上面的账目后，改正文件或映射重新导入；确认无误可加 --accept",
             result,
         )

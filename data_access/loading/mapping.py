@@ -127,7 +127,7 @@ def mapping_from(document: AnyMapping[str, Any], name: str) -> Mapping:
     """Return the mapping that a parsed TOML document means; see ``read_mapping``."""
 
     def stop(problem: str) -> LoadError:
-        return LoadError(f"{name}:{problem}")
+        return LoadError(f"{name}：{problem}")
 
     for key in document:
         if key not in _SECTIONS:
@@ -168,7 +168,7 @@ def mapping_from(document: AnyMapping[str, Any], name: str) -> Mapping:
         constants[field_name] = value
     missing = [f for f in REQUIRED if f not in columns]
     if missing:
-        labels = "、".join(f"{f}({FIELD_BY_NAME[f].label})" for f in missing)
+        labels = "、".join(f"{f}（{FIELD_BY_NAME[f].label}）" for f in missing)
         raise stop(f"[columns] 缺少必需的字段：{labels}")
     drop = _texts(document.get("drop", []), "drop", name)
     for column in drop:

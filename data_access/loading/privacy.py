@@ -49,7 +49,7 @@ MASKED_NUMBERS: tuple[tuple[str, str], ...] = (
     ),
     (r"\b1[3-9][0-9]{2}[- ]?[0-9]{3}[- ]?[0-9]{4}\b", MASK),
     # Landline with an area code.
-    (r"\b0(?:10|2[0-9]|[3-9][0-9]{2})[-— )]{0,2}[2-9][0-9]{6,7}\b", MASK),
+    (r"\b0(?:10|2[0-9]|[3-9][0-9]{2})[-— )）]{0,2}[2-9][0-9]{6,7}\b", MASK),
     # Local number: only behind a word that says so, because dates and amounts look the same.
     (
         r"(电话|座机|致电|拨打|来电号码|联系方式)((?:号码)?[ 是为:：]*)"
@@ -58,7 +58,7 @@ MASKED_NUMBERS: tuple[tuple[str, str], ...] = (
     ),
 )
 # Any text that one of the patterns can match has this; most texts have not.
-MAYBE_NUMBER = r"[0-9０-９](?:[-— )]{0,2}[0-9０-９]){6}"
+MAYBE_NUMBER = r"[0-9０-９](?:[-— )）]{0,2}[0-9０-９]){6}"
 FULL_WIDTH_DIGITS = "０１２３４５６７８９"
 _TO_ASCII_DIGITS = str.maketrans(FULL_WIDTH_DIGITS, "0123456789")
 
@@ -68,21 +68,20 @@ _masked_numbers = [(re.compile(pattern, re.ASCII), by) for pattern, by in MASKED
 
 
 def mask(text: str) -> str:
-    """Return a text with everything that looks like a telephone or ID number as ``***``."""
-    if not _maybe_number.search(text):
-        return text
-    plain = text.translate(_TO_ASCII_DIGITS)
-    masked = plain
-    for pattern, by in _masked_numbers:
-        masked = pattern.sub(by, masked)
-    return text if masked == plain else masked
-
-
-def masked_sql(expression: str) -> str:
-    """Return the SQL expression that does to a text what ``mask`` does.
+    """Return a text with everything that looks like a telephone or ID number as ``***``.
 
     Full-width digits become plain ones wherever a long run of digits was found.
     """
+    if not _maybe_number.search(text):
+        return text
+    masked = text.translate(_TO_ASCII_DIGITS)
+    for pattern, by in _masked_numbers:
+        masked = pattern.sub(by, masked)
+    return masked
+
+
+def masked_sql(expression: str) -> str:
+    """Return the SQL expression that does to a text what ``mask`` does."""
     masked = f"translate({expression}, '{FULL_WIDTH_DIGITS}', '0123456789')"
     for pattern, by in MASKED_NUMBERS:
         masked = f"regexp_replace({masked}, '{pattern}', '{by}', 'g')"

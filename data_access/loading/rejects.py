@@ -64,9 +64,9 @@ def torn_content(fields: Sequence[str], *, personal: bool) -> str:
         mask(field) if not personal or _HARMLESS.fullmatch(field.strip()) else _WITHHELD
         for field in fields[:200]
     )
-    return ";".join(f"第{n}项={text}" for n, text in enumerate(shown, start=1) if text.strip())
+    return "；".join(f"第{n}项={text}" for n, text in enumerate(shown, start=1) if text.strip())
 
 
 def row_content(fields: Mapping[str, str | None]) -> str:
     """Return what the reject file shows of a whole row: column → text, mapped columns only."""
-    return ";".join(f"{column}={mask(text)}" for column, text in fields.items() if text)
+    return "；".join(f"{column}={mask(text)}" for column, text in fields.items() if text)

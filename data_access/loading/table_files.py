@@ -333,7 +333,7 @@ def load_table(
         try:
             rules_from_rows(tables.rows("rules"))
         except RuleError as error:
-            raise LoadError(f"{source.name}:{error}") from None
+            raise LoadError(f"{source.name}：{error}") from None
 
 
 def _columns_of(source: Source, spec: TableFile) -> dict[Column, int]:
@@ -362,7 +362,7 @@ def _columns_of(source: Source, spec: TableFile) -> dict[Column, int]:
     # Facts about a row that the table has no place for are said, not stored.
     missing = [c for c in spec.columns if c.required and c not in found]
     if missing:
-        labels = "、".join(f"{c.name}({c.headers.split()[0]})" for c in missing)
+        labels = "、".join(f"{c.name}（{c.headers.split()[0]}）" for c in missing)
         extra = f"；不认识的列：{'、'.join(unknown)}" if unknown else ""
         raise LoadError(f"{source.name}：作为“{spec.label}”（{spec.name}）缺少列：{labels}{extra}")
     return found

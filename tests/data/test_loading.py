@@ -364,7 +364,7 @@ def test_rejected_or_damaged_rows_stop_a_load_until_accepted(store, tmp_path):
 
     good = [variation(n) for n in range(90)]
     path = case_file(tmp_path / "a.csv", *good, *(variation(n, 区="外地") for n in range(90, 100)))
-    with pytest.raises(TooMuchDamageError, match=r"区未定位\(保留原文\) 10 行,占 10.0%") as caught:
+    with pytest.raises(TooMuchDamageError, match=r"区未定位（保留原文） 10 行，占 10.0%") as caught:
         loaded(store, REFERENCE, path)
     assert caught.value.result.account.files
     assert open_store(store).current() is None

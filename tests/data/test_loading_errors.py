@@ -182,12 +182,12 @@ def test_the_way_of_a_new_file(board, tmp_path):
     assert result.exit_code == 0, result.output
     assert "必需的字段没有对应的列：工单编号" in result.stderr
     assert "是否联系：不认识的值 未知" in result.stderr
-    assert "个人信息列,不会导入:联系电话" in result.stderr
+    assert "个人信息列，不会导入：联系电话" in result.stderr
     assert "1380000" not in result.output
     mapping = result.stdout.replace('# case_id = "?"', 'case_id = "单号"')
     mapping = mapping.replace('# "未知" = "?"', '"未知" = ""')
     result = board("load", path, "--mapping", write(tmp_path, mapping, "m.toml"), "--dry-run")
-    assert "试算完毕,没有发布" in result.stdout
+    assert "试算完毕，没有发布" in result.stdout
     result = board("load", path, "--mapping", tmp_path / "m.toml", "--cutoff", "2021-03-31")
     assert "已发布：real-1.2" in result.stdout
     assert "数据截至 2021-03-31 23:59" in result.stdout

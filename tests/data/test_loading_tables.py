@@ -102,7 +102,7 @@ def test_tables_with_a_key_are_updated_and_others_replaced(store, tmp_path):
     assert len(rows_of(store, schema.topic_categories)) == 1
     notes = [note for file in result.account.files for note in file.notes]
     assert any("进度日期晚于数据截至 2021-04-12" in note for note in notes)
-    assert any("累计值下降:2021-03-31 为 24000,2021-04-30 为 23000" in note for note in notes)
+    assert any("累计值下降：2021-03-31 为 24000，2021-04-30 为 23000" in note for note in notes)
 
 
 def test_cases_find_their_topic(store, tmp_path):
@@ -138,7 +138,7 @@ def test_cases_find_their_topic(store, tmp_path):
         ("districts", "code,name,人口\n1,a区,很多\n", "第 2 行“人口”：“很多”不是数字"),
         ("districts", "code,name,counted_in\n1,a区,99\n", "没有代码为“99”的区"),
         ("categories", "code,name,parent\nX,a,Y\n", "没有代码为“Y”的分类"),
-        ("categories", "code,name,parent\nX,a,Z\nZ,b,X\n", "分类最多三级,也不能循环"),
+        ("categories", "code,name,parent\nX,a,Z\nZ,b,X\n", "分类最多三级，也不能循环"),
         ("categories", "code,name,level,parent\nX,a,2,\n", "写的是 2 级，按上级是 1 级"),
         ("topics", "code,year,month,theme,name\nT,2021,13,a,b\n", "“13”不是月份"),
         (

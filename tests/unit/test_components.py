@@ -295,7 +295,7 @@ def table() -> Component:
         [Row({"name": link_cell("东城区", "/a"), "rate": value_cell(RATE, 0.9, 50.0), "n": 12345})],
         "各区三率",
         total=Row({"name": "汇总", "n": 20000.0}),
-        apart=[Apart("样本不足30件,不参与排名", [Row({"name": "平谷区"})]), Apart("空组", [])],
+        apart=[Apart("样本不足30件，不参与排名", [Row({"name": "平谷区"})]), Apart("空组", [])],
     )
 
 
@@ -360,7 +360,7 @@ def test_a_strip_says_what_the_figures_rest_on() -> None:
         ),
         (
             Signal("overdue", "alert", "1", "通州区", "overdue_rate", 0.031, count=423),
-            "通州区逾期未办423件,占受理的3.1 %,明显高于其余各区",
+            "通州区逾期未办423件，占受理的3.1 %，明显高于其余各区",
         ),
         (
             Signal("shrinking", "watch", "1", "平谷区", "revisit_rate", 0.41, -7.0),
@@ -370,11 +370,11 @@ def test_a_strip_says_what_the_figures_rest_on() -> None:
             Signal("excluding", "watch", "1", "平谷区", "", 0.12, 6.0, count=88),
             "平谷区剔除率上升6.0个百分点至12.0 %（剔除88件）",
         ),
-        (Signal("stale", "alert", count=3), "数据已3天未更新,以下各数只到数据截至时为止"),
-        (Signal("gap", "watch", count=2), "本期有2天没有一件诉求,疑有漏报"),
+        (Signal("stale", "alert", count=3), "数据已3天未更新，以下各数只到数据截至时为止"),
+        (Signal("gap", "watch", count=2), "本期有2天没有一件诉求，疑有漏报"),
         (
             Signal("unplaced", "watch", value=0.061, count=11433),
-            "11,433件诉求未定位到区,占6.1 %,只计入全市",
+            "11,433件诉求未定位到区，占6.1 %，只计入全市",
         ),
     ],
 )
@@ -386,9 +386,9 @@ def test_at_most_five_exceptions_the_rest_is_counted() -> None:
     signals = [Signal("gap", "watch", count=day) for day in range(1, 8)]
     shown = exception_list(signals, ["/a", *[None] * 6], 40)
     assert len(of_class(shown, "exception-watch")) == 5
-    assert "另有2项例外未列出,其余40项正常" in words(shown)
+    assert "另有2项例外未列出，其余40项正常" in words(shown)
     assert hrefs(shown) == ["/a"]
-    assert "没有例外,40项检查均正常" in words(exception_list([], [], 40))
+    assert "没有例外，40项检查均正常" in words(exception_list([], [], 40))
 
 
 def test_states_differ_and_say_what_to_do() -> None:
@@ -403,7 +403,7 @@ def test_states_differ_and_say_what_to_do() -> None:
     assert hrefs(states[0]) == ["/"]
     assert "a1b2" in words(states[1])
     assert states[1].role == "alert"
-    assert "有效回访12件,少于最小样本30件" in words(states[2])
+    assert "有效回访12件，少于最小样本30件" in words(states[2])
     assert "flask data demo" in words(states[4])
     assert "flask data load" in words(states[4])
     assert loading("甲").delay_show >= 300
@@ -541,11 +541,11 @@ def test_the_account_of_a_load_is_told_in_words() -> None:
         "拒收：没有编号，3行",
         "发现：区未定位，1,200行",
         "示例：区未定位第 2 行：某区",
-        "空行,1行",
+        "空行，1行",
         "未读取的个人信息列：电话、证件号",
         "说明：已按逗号分列",
     ]
-    assert account_list('{"invented": true, "seed": 7}') == "演示数据,全部虚构(种子7)"
+    assert account_list('{"invented": true, "seed": 7}') == "演示数据，全部虚构（种子7）"
     assert account_list("{}") == "—"
     assert account_list("not json") == "not json"
     loads = pd.DataFrame(

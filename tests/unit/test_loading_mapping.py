@@ -66,7 +66,7 @@ def test_a_full_mapping():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (MINIMAL + 'distrct = "区"', "没有名为“distrct”的字段（是不是 district?）"),
+        (MINIMAL + 'distrct = "区"', "没有名为“distrct”的字段（是不是 district？）"),
         (MINIMAL + 'district = "编号"', "列“编号”同时对应了 case_id 和 district"),
         (MINIMAL + 'district = ["区", "街道"]', "“district”（区）只能来自一列，现写了 2 列"),
         (MINIMAL + 'summary = "联系电话"', "列“联系电话”是个人信息"),
@@ -81,7 +81,7 @@ def test_a_full_mapping():
         ("header_row = 0\n" + MINIMAL, "header_row 须为从 1 起的整数"),
         ('delimiter = ",,"\n' + MINIMAL, "delimiter 须为一个字符"),
         ('drop = ["编号"]\n' + MINIMAL, "列“编号”既在 drop 里又对应了 case_id"),
-        ("colums = 1\n" + MINIMAL, "不认识“colums”（是不是 columns?）"),
+        ("colums = 1\n" + MINIMAL, "不认识“colums”（是不是 columns？）"),
         ('[columns]\ncase_id = "编号"', "缺少必需的字段：created_at（受理时间）"),
         ("columns = 3", "[columns] 须为一节"),
     ],
