@@ -249,8 +249,9 @@ def _cards(question: Question, wholes: dict[str, Measured]) -> list[html.Article
                 weekly_estimates(weekly, weeks, metric, question.rules),
                 href=_narrowed(question, indicator=key),
                 definition_href=_definition(question, metric),
+                # 0 may only mean that the source gives no times of closing.
                 extra=f"同期办结 {count_in_words(closed, '件')}（按办结时间）"
-                if key == "volume"
+                if key == "volume" and closed
                 else "",
             )
         )
