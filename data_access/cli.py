@@ -144,7 +144,10 @@ _cutoff_option = click.option(
 @data_cli.command("load", help="导入文件（CSV、TSV、XLSX、Parquet、gz、zip）或目录，一次发布。")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="文件…")
 @click.option("--mapping", type=click.Path(path_type=Path), help="映射文件（TOML）。")
-@click.option("--table", help="文件是哪张表；默认看文件名（如 districts.csv），否则为诉求 cases。")
+@click.option(
+    "--table",
+    help="文件是哪张表；默认看文件名（如 districts.csv），再看映射文件，否则为诉求 cases。",
+)
 @click.option("--learn", is_flag=True, help="把没见过的区、街道、分类、单位加入基础数据。")
 @click.option("--dry-run", is_flag=True, help="只算账，不发布。")
 @click.option("--accept", is_flag=True, help="拒收或发现超过上限时仍然发布。")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .fields import FIELDS
+from .privacy import is_personal
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,12 @@ class FileAccount:
     @property
     def kept(self) -> int:
         return self.read - self.merged - self.rejected
+
+    def say_unused(self, header: Sequence[str], used: Collection[str], drop: Sequence[str]) -> None:
+        """Note the columns of a file that are not read; ``drop``: those a mapping leaves out."""
+        rest = [column for column in header if column and column not in used]
+        self.personal = tuple(c for c in rest if c in drop or is_personal(c))
+        self.unmapped = tuple(c for c in rest if c not in self.personal)
 
     def stored(self, learned: dict[str, list[str]]) -> dict[str, Any]:
         """Return what column ``loads.account`` keeps as JSON, under the words that are shown."""

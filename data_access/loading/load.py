@@ -27,15 +27,17 @@ from domain.rules import Rules, rules_from_rows, rules_in_force
 from .account import Account, FileAccount
 from .case_staging import CaseFile, stage_cases
 from .errors import ConfirmationNeededError, DiskFullError, LoadError, database_errors
-from .mapping import Mapping, mapping_without_file, propose, read_mapping
+from .mapping import Mapping, mapping_from, mapping_without_file, propose, read_document
 from .placing import Learner
-from .privacy import is_personal
 from .rejects import RejectFile
+from .scorecard import SCORECARD, Scorecard, load_scorecard, scorecard_from
 from .small_tables import SmallTables, create_table, insert_rows
 from .sources import ReadOptions, Source, find_files, first_rows, open_sources
 from .table_files import TABLE_FILES, TABLE_ORDER, load_table
 
 CASES = schema.cases.name
+# What ``--table`` takes.
+_TABLES = (CASES, SCORECARD, *TABLE_FILES)
 
 # Room that a load takes on the disk, in bytes per byte of text: staging and the new version.
 _DISK_PER_TEXT = 1.5
@@ -63,8 +65,8 @@ class Progress(Protocol):
 class LoadRequest:
     """What a load was asked for.
 
-    ``table`` None: told by each file's name, else cases. ``city`` None: as in the mapping, else
-    as before.
+    ``table`` None: told by each file's name, else what the mapping is for, else cases. ``city``
+    None: as in the mapping, else as before.
     """
 
     paths: Sequence[Path]
@@ -105,9 +107,9 @@ def load(settings: Settings, request: LoadRequest, progress: Progress) -> LoadRe
         DiskFullError: there is not, or may not be, enough room; nothing has changed.
         StoreError: another load is running, or publishing failed; nothing has changed.
     """
-    if request.table is not None and request.table not in (CASES, *TABLE_FILES):
-        raise LoadError(f"没有名为“{request.table}”的表；可写：{'、'.join((CASES, *TABLE_FILES))}")
-    mapping = read_mapping(request.mapping) if request.mapping else None
+    if request.table is not None and request.table not in _TABLES:
+        raise LoadError(f"没有名为“{request.table}”的表；可写：{'、'.join(_TABLES)}")
+    mapping = _read_mapping(request.mapping) if request.mapping else None
     files, ignored = find_files(request.paths)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with loader_lock(settings):
@@ -119,12 +121,18 @@ def load(settings: Settings, request: LoadRequest, progress: Progress) -> LoadRe
             store.close()
 
 
+def _read_mapping(path: Path) -> Mapping | Scorecard:
+    document = read_document(path)
+    read = scorecard_from if SCORECARD in document else mapping_from
+    return read(document, path.name)
+
+
 class _Load:
     def __init__(
         self,
         settings: Settings,
         request: LoadRequest,
-        mapping: Mapping | None,
+        mapping: Mapping | Scorecard | None,
         files: Sequence[Path],
         ignored: Sequence[Path],
         store: Store,
@@ -146,10 +154,11 @@ class _Load:
         self._rejects = RejectFile(settings.data_dir / "rejects" / f"{self._now:%Y%m%d-%H%M%S}.csv")
 
     def run(self) -> LoadResult:
-        cases, small = self._opened()
+        cases, scorecards, small = self._opened()
         path = staging_dir(self._settings) / "load.duckdb"
         self._progress.start(
-            sum(file.source.bytes for file in cases) + sum(s.bytes for s, _ in small)
+            sum(file.source.bytes for file in cases)
+            + sum(source.bytes for source, _ in (*scorecards, *small))
         )
         account = Account([])
         try:
@@ -159,13 +168,25 @@ class _Load:
                 duckdb.connect(str(path)) as connection,
             ):
                 self._configure(connection)
+                cutoff = self._cutoff_of_tables()
+                for source, file_account in scorecards:
+                    assert isinstance(self._mapping, Scorecard)
+                    load_scorecard(
+                        source,
+                        self._mapping,
+                        self._tables,
+                        file_account,
+                        cutoff,
+                        advance=self._progress.advance,
+                    )
+                    account.files.append(file_account)
                 for source, file_account in small:
                     load_table(
                         source,
                         TABLE_FILES[file_account.table],
                         self._tables,
                         file_account,
-                        self._cutoff_of_tables(),
+                        cutoff,
                         advance=self._progress.advance,
                     )
                     account.files.append(file_account)
@@ -200,7 +221,7 @@ class _Load:
             path=path,
             line="real",
             new_line=self._request.new_line,
-            cutoff=self._request.cutoff,
+            cutoff=self._cutoff(bool(cases)),
             city=city,
             tables=changed,
             has_cases=bool(cases),
@@ -209,44 +230,51 @@ class _Load:
         self._settle_account(result)
         return result
 
-    def _opened(self) -> tuple[list[CaseFile], list[tuple[Source, FileAccount]]]:
-        """Return the sources of cases with their mappings, and those of small tables in order."""
+    def _opened(
+        self,
+    ) -> tuple[list[CaseFile], list[tuple[Source, FileAccount]], list[tuple[Source, FileAccount]]]:
+        """Return the cases with their mappings, the scorecards, and the small tables in order."""
         cases: list[CaseFile] = []
+        scorecards: list[tuple[Source, FileAccount]] = []
         small: list[tuple[Source, FileAccount]] = []
+        mapped = SCORECARD if isinstance(self._mapping, Scorecard) else CASES
         for path in self._files:
             with path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            named = _table_named(path.name)
-            is_cases = (self._request.table or named or CASES) == CASES
-            options = self._mapping.options if self._mapping and is_cases else ReadOptions()
+            table = self._request.table or _table_named(path.name) or mapped
+            is_mapped = self._mapping is not None and table == mapped
+            options = self._mapping.options if self._mapping and is_mapped else ReadOptions()
             for source in open_sources(path, options):
-                table = self._request.table or _table_named(source.name) or CASES
+                table = self._request.table or _table_named(source.name) or mapped
                 account = FileAccount(source.name, sha256, table)
                 if table == CASES:
                     cases.append(self._case_file(source, account))
+                elif table == SCORECARD:
+                    scorecards.append((source, account))
                 else:
                     small.append((source, account))
+        if scorecards and mapped != SCORECARD:
+            raise LoadError("指标表（scorecard）须用 --mapping 指明有 [scorecard] 的映射文件")
+        if self._mapping and not (scorecards if mapped == SCORECARD else cases):
+            label = "指标表（scorecard）" if mapped == SCORECARD else "诉求（cases）"
+            raise LoadError(f"--mapping 的映射文件只用于{label}，这次没有这样的文件")
         if self._ignored:
             names = "、".join(path.name for path in self._ignored[:5])
-            first = cases[0].account if cases else small[0][1]
+            first = cases[0].account if cases else (*scorecards, *small)[0][1]
             first.notes.append(f"目录中 {len(self._ignored)} 个不是数据的文件未读：{names}")
-        if self._mapping and not cases:
-            raise LoadError("--mapping 只用于诉求（cases），这次没有诉求文件")
         small.sort(key=lambda one: TABLE_ORDER.index(one[1].table))
-        return cases, small
+        return cases, scorecards, small
 
     def _case_file(self, source: Source, account: FileAccount) -> CaseFile:
         header = source.header
-        if self._mapping:
+        if isinstance(self._mapping, Mapping):
             mapping = self._mapping
             mapping.check_header(header, source.name)
         else:
             sample = first_rows(source, 200)
             mapping = mapping_without_file(propose(header, sample), source.name)
         used = {column for columns in mapping.columns.values() for column in columns}
-        rest = [column for column in header if column and column not in used]
-        account.personal = tuple(c for c in rest if c in mapping.drop or is_personal(c))
-        account.unmapped = tuple(c for c in rest if c not in account.personal)
+        account.say_unused(header, used, mapping.drop)
         return CaseFile(source, mapping, account)
 
     def _configure(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -257,10 +285,28 @@ class _Load:
         connection.execute("SET autoinstall_known_extensions = false")
         connection.execute("SET autoload_known_extensions = false")
 
-    def _cutoff_of_tables(self) -> dt.datetime | None:
+    def _has_older_cases(self) -> bool:
+        return self._base is not None and self._base.first_day is not None
+
+    def _cutoff_of_tables(self) -> dt.datetime:
+        """Return the cut-off that the dates of small tables are compared with."""
         if self._request.cutoff is not None:
             return self._request.cutoff
-        return self._base.cutoff if self._base is not None else self._now
+        # Where there are no cases, the newest progress decides how far the data goes.
+        return self._base.cutoff if self._base and self._has_older_cases() else self._now
+
+    def _cutoff(self, has_cases: bool) -> dt.datetime | None:
+        """Return the cut-off to publish with: where there are no cases, the newest progress.
+
+        None leaves it to publishing: the newest time of the cases, or now.
+        """
+        if self._request.cutoff is not None or has_cases or self._has_older_cases():
+            return self._request.cutoff
+        days = [row["on_date"] for row in self._tables.rows("progress")]
+        newest = max((day for day in days if day <= self._now.date()), default=None)
+        if newest is None or newest == self._now.date():
+            return None
+        return dt.datetime.combine(newest, dt.time(23, 59, 59))
 
     def _write_loads(self, connection: duckdb.DuckDBPyConnection, account: Account) -> None:
         create_table(connection, schema.loads)

@@ -34,20 +34,9 @@ NULLS: tuple[str, ...] = (
 )
 EXCEL = "excel"
 
-_SECTIONS = {
-    "source",
-    "city",
-    "encoding",
-    "delimiter",
-    "sheet",
-    "header_row",
-    "nulls",
-    "drop",
-    "columns",
-    "constants",
-    "formats",
-    "values",
-}
+# What a mapping of any kind may say, and the sections of one for cases.
+_COMMON = ("source", "city", "encoding", "delimiter", "sheet", "header_row", "nulls", "drop")
+_SECTIONS = ("columns", "constants", "formats", "values")
 
 
 @dataclass(frozen=True)
@@ -75,15 +64,21 @@ class Mapping:
 
     def check_header(self, header: Sequence[str], name: str) -> None:
         """Raise a ``LoadError`` that names every mapped column which a header has not."""
-        missing = [c for columns in self.columns.values() for c in columns if c not in header]
-        if missing:
-            hints = []
-            for column in missing:
-                near = difflib.get_close_matches(column, header, n=1, cutoff=0.5)
-                hints.append(f"“{column}”" + (f"（是不是“{near[0]}”？）" if near else ""))
-            raise LoadError(
-                f"{name}：映射里的列在表头中没有：{'、'.join(hints)}；请改映射文件的 [columns]"
-            )
+        wanted = [column for columns in self.columns.values() for column in columns]
+        check_columns(wanted, header, name, "columns")
+
+
+def check_columns(wanted: Sequence[str], header: Sequence[str], name: str, section: str) -> None:
+    """Raise a ``LoadError`` that names every column of a mapping's section a header has not."""
+    hints = []
+    for column in wanted:
+        if column not in header:
+            near = difflib.get_close_matches(column, header, n=1, cutoff=0.5)
+            hints.append(f"“{column}”" + (f"（是不是“{near[0]}”？）" if near else ""))
+    if hints:
+        raise LoadError(
+            f"{name}：映射里的列在表头中没有：{'、'.join(hints)}；请改映射文件的 [{section}]"
+        )
 
 
 @dataclass(frozen=True)
@@ -103,17 +98,24 @@ def read_mapping(path: Path) -> Mapping:
     Raises:
         LoadError: unreadable, or something in it is unknown, ambiguous or not allowed.
     """
+    return mapping_from(read_document(path), path.name)
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Return what a mapping file says, of whatever kind it is.
+
+    Raises:
+        LoadError: unreadable or no TOML.
+    """
     name = path.name
     try:
-        text = path.read_text("utf-8-sig")
-        document = tomllib.loads(text)
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise LoadError(f"{path}：没有这个映射文件") from None
     except (UnicodeDecodeError, IsADirectoryError, PermissionError):
         raise LoadError(f"{name}：映射文件读不出，须为 UTF-8 编码的 TOML") from None
     except tomllib.TOMLDecodeError as error:
         raise LoadError(f"{name}：映射文件不是正确的 TOML：{_toml_problem(error)}") from None
-    return mapping_from(document, name)
 
 
 def _toml_problem(error: tomllib.TOMLDecodeError) -> str:
@@ -123,15 +125,21 @@ def _toml_problem(error: tomllib.TOMLDecodeError) -> str:
     return where + hint
 
 
-def mapping_from(document: AnyMapping[str, Any], name: str) -> Mapping:
-    """Return the mapping that a parsed TOML document means; see ``read_mapping``."""
+def common_parts(
+    document: AnyMapping[str, Any], sections: Sequence[str], name: str
+) -> dict[str, Any]:
+    """Return what mappings of every kind have, by field: source, city, options, nulls, drop.
+
+    Raises:
+        LoadError: one of these is wrong, or the document has more than these and ``sections``.
+    """
 
     def stop(problem: str) -> LoadError:
         return LoadError(f"{name}：{problem}")
 
     for key in document:
-        if key not in _SECTIONS:
-            raise stop(f"不认识“{key}”{_nearest(key, _SECTIONS)}")
+        if key not in (*_COMMON, *sections):
+            raise stop(f"不认识“{key}”{nearest(key, (*_COMMON, *sections))}")
     for key in ("source", "city", "encoding", "delimiter", "sheet"):
         if key in document and not isinstance(document[key], str):
             raise stop(f"{key} 须为文字")
@@ -141,12 +149,30 @@ def mapping_from(document: AnyMapping[str, Any], name: str) -> Mapping:
     delimiter = document.get("delimiter")
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise stop("delimiter 须为一个字符")
+    extra = texts_in(document.get("nulls", []), "nulls", name)
+    return {
+        "source": document.get("source", ""),
+        "city": document.get("city"),
+        "options": ReadOptions(
+            document.get("encoding"), delimiter, document.get("sheet"), header_row
+        ),
+        "nulls": (*NULLS, *(null.strip().lower() for null in extra)),
+        "drop": texts_in(document.get("drop", []), "drop", name),
+    }
 
+
+def mapping_from(document: AnyMapping[str, Any], name: str) -> Mapping:
+    """Return the mapping that a parsed TOML document means; see ``read_mapping``."""
+
+    def stop(problem: str) -> LoadError:
+        return LoadError(f"{name}：{problem}")
+
+    common = common_parts(document, _SECTIONS, name)
     columns: dict[str, tuple[str, ...]] = {}
     used: dict[str, str] = {}
-    for field_name, value in _section(document, "columns", name).items():
+    for field_name, value in section_of(document, "columns", name).items():
         known = _known_field(field_name, name)
-        parts = _texts(value, f"columns.{field_name}", name)
+        parts = texts_in(value, f"columns.{field_name}", name)
         if len(parts) > 1 and not known.parts:
             raise stop(f"字段“{field_name}”（{known.label}）只能来自一列，现写了 {len(parts)} 列")
         for column in parts:
@@ -157,7 +183,7 @@ def mapping_from(document: AnyMapping[str, Any], name: str) -> Mapping:
             used[column] = field_name
         columns[field_name] = parts
     constants: dict[str, str] = {}
-    for field_name, value in _section(document, "constants", name).items():
+    for field_name, value in section_of(document, "constants", name).items():
         known = _known_field(field_name, name)
         if field_name in columns:
             raise stop(f"字段“{field_name}”既有列又有常量")
@@ -170,59 +196,52 @@ def mapping_from(document: AnyMapping[str, Any], name: str) -> Mapping:
     if missing:
         labels = "、".join(f"{f}（{FIELD_BY_NAME[f].label}）" for f in missing)
         raise stop(f"[columns] 缺少必需的字段：{labels}")
-    drop = _texts(document.get("drop", []), "drop", name)
-    for column in drop:
+    for column in common["drop"]:
         if column in used:
             raise stop(f"列“{column}”既在 drop 里又对应了 {used[column]}")
 
     formats: dict[str, tuple[str, ...]] = {}
-    for field_name, value in _section(document, "formats", name).items():
+    for field_name, value in section_of(document, "formats", name).items():
         known = _known_field(field_name, name)
         if known.kind not in ("time", "date"):
             raise stop(f"字段“{field_name}”不是日期，不能写 formats")
-        formats[field_name] = _texts(value, f"formats.{field_name}", name)
-        for pattern in formats[field_name]:
-            if pattern != EXCEL:
-                _check_format(pattern, field_name, name)
+        formats[field_name] = formats_in(value, field_name, name)
 
     words: dict[str, dict[str, int | None]] = {}
-    values = _section(document, "values", name)
+    values = section_of(document, "values", name)
     for field_name in values:
         if field_name not in CHOICES:
             raise stop(
-                f"values.{field_name} 不是可选值字段{_nearest(field_name, CHOICES)}；"
+                f"values.{field_name} 不是可选值字段{nearest(field_name, CHOICES)}；"
                 f"可写：{'、'.join(CHOICES)}"
             )
     for field_name in CHOICES:
         headers = columns.get(field_name, ())
         opposite = any(normal_header(header) in OPPOSITE_HEADERS for header in headers)
         words[field_name] = known_words(field_name, opposite)
-        for word, ours in _section(values, field_name, name).items():
+        for word, ours in section_of(values, field_name, name).items():
             words[field_name][word.strip().lower()] = _code(field_name, ours, name)
-    return Mapping(
-        columns=columns,
-        source=document.get("source", ""),
-        city=document.get("city"),
-        options=ReadOptions(document.get("encoding"), delimiter, document.get("sheet"), header_row),
-        nulls=(
-            *NULLS,
-            *(n.strip().lower() for n in _texts(document.get("nulls", []), "nulls", name)),
-        ),
-        drop=drop,
-        constants=constants,
-        formats=formats,
-        words=words,
-    )
+    return Mapping(columns=columns, constants=constants, formats=formats, words=words, **common)
 
 
-def _section(document: AnyMapping[str, Any], key: str, name: str) -> AnyMapping[str, Any]:
+def section_of(document: AnyMapping[str, Any], key: str, name: str) -> AnyMapping[str, Any]:
+    """Return a section of a mapping, empty if it is not there.
+
+    Raises:
+        LoadError: it is something else.
+    """
     section = document.get(key, {})
     if not isinstance(section, dict):
         raise LoadError(f"{name}：[{key}] 须为一节，每行写 名 = 值")
     return section
 
 
-def _texts(value: Any, place: str, name: str) -> tuple[str, ...]:
+def texts_in(value: Any, place: str, name: str) -> tuple[str, ...]:
+    """Return the texts of an entry that is a text or a list of texts.
+
+    Raises:
+        LoadError: it is something else.
+    """
     values = value if isinstance(value, list) else [value]
     if not all(isinstance(entry, str) and entry == entry.strip() for entry in values):
         raise LoadError(f"{name}：{place} 须为文字（前后没有空格）或文字的列表")
@@ -233,14 +252,28 @@ def _texts(value: Any, place: str, name: str) -> tuple[str, ...]:
 
 def _known_field(field_name: str, name: str) -> Any:
     if field_name not in FIELD_BY_NAME:
-        hint = _nearest(field_name, FIELD_BY_NAME)
+        hint = nearest(field_name, FIELD_BY_NAME)
         raise LoadError(
             f"{name}：没有名为“{field_name}”的字段{hint}；可写：{'、'.join(FIELD_BY_NAME)}"
         )
     return FIELD_BY_NAME[field_name]
 
 
-def _nearest(word: str, known: Any) -> str:
+def formats_in(value: Any, field_name: str, name: str) -> tuple[str, ...]:
+    """Return the date formats of an entry of ``formats``.
+
+    Raises:
+        LoadError: one of them is no format of a date.
+    """
+    formats = texts_in(value, f"formats.{field_name}", name)
+    for pattern in formats:
+        if pattern != EXCEL:
+            _check_format(pattern, field_name, name)
+    return formats
+
+
+def nearest(word: str, known: Any) -> str:
+    """Return, in words, which known word may be meant; empty when none looks like it."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"（是不是 {near[0]}？）" if near else ""
 

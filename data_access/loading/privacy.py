@@ -14,7 +14,7 @@ _PERSONAL = re.compile(
 _PERSONAL_EXACT = frozenset({"电话", "座机", "固话"})
 # "是否联系诉求人" or "来电人次数" say something about the case.
 _NOT_PERSONAL = re.compile(
-    r"^是否|(时间|日期|结果|次数|数量|人数|情况|渠道)$|^(district|unit|topic)_"
+    r"^是否|(时间|日期|结果|次数|数量|人数|情况|渠道)$|^(district|unit|topic|metric|indicator)_"
 )
 
 

@@ -8,7 +8,6 @@ with a key of their own are updated by it, the others replaced.
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from .errors import LoadError
 from .mapping import NULLS
 from .placing import parent_id, short_name
 from .privacy import mask, normal_header
+from .remarks import remarks_on
 from .small_tables import Row, SmallTables
 from .sources import Source
 from .times import time_sql
@@ -63,6 +63,8 @@ _TOPIC = Column("topic", "每月一题 题目 专题 topic_code 题目代码", "
 _TARGET = Column("target", "目标 目标代码 target_code", "targets", required=True)
 _ON_DATE = Column("on_date", "日期 截止日期 进度日期", "date", required=True)
 _VALUE = Column("value", "数值 累计值 累计 进度", "number", required=True)
+# Compared with the target's unit; not stored.
+_UNIT = Column("unit", "单位 计量单位")
 
 TABLE_FILES: dict[str, TableFile] = {
     table.name: table
@@ -128,6 +130,7 @@ TABLE_FILES: dict[str, TableFile] = {
                 Column("theme", "主题", required=True),
                 Column("name", "名称 题目 问题", required=True),
                 Column("launched_on", "启动日期", "date"),
+                Column("closed_on", "销号日期", "date"),
                 Column("is_example", "示例 是否示例", "yes", default=False),
             ),
             key=("code",),
@@ -170,7 +173,7 @@ TABLE_FILES: dict[str, TableFile] = {
             key=("code",),
             numbered=True,
         ),
-        TableFile("target_plan", "目标计划", (_TARGET, _ON_DATE, _VALUE)),
+        TableFile("target_plan", "目标计划", (_TARGET, _ON_DATE, _VALUE, _UNIT)),
         TableFile(
             "progress",
             "目标进度",
@@ -179,6 +182,7 @@ TABLE_FILES: dict[str, TableFile] = {
                 Column("district", "区 区代码 district_code", "districts"),
                 _ON_DATE,
                 _VALUE,
+                _UNIT,
                 Column("invented", "虚构 是否虚构", "yes", default=False),
             ),
             key=("target_id", "district_id", "on_date"),
@@ -259,19 +263,20 @@ _YES = {"是": True, "1": True, "y": True, "yes": True, "true": True}
 _YES |= {"否": False, "0": False, "n": False, "no": False, "false": False}
 
 
-class _CellError(ValueError):
+class CellError(ValueError):
     """A cell that cannot be used; the message says why."""
 
 
-class _Problems:
-    """Mistakes with their places; a load stops when a file is read to its end."""
+class Problems:
+    """Mistakes with their places (line 0: no line); a load stops when a file is read to its end."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._found: list[str] = []
 
     def add(self, line: int, column: str, problem: str) -> None:
-        self._found.append(f"第 {line} 行“{column}”：{problem}")
+        where = f"第 {line} 行" if line else ""
+        self._found.append(f"{where}“{column}”：{problem}")
 
     def stop(self) -> None:
         if self._found:
@@ -285,12 +290,22 @@ class _Problems:
             )
 
 
+@dataclass(frozen=True)
+class TextRows:
+    """Rows of texts under a header, each with its line in the file of this name."""
+
+    name: str
+    header: Sequence[str]
+    lines: Sequence[int]
+    texts: Sequence[Sequence[str]]
+
+
 def load_table(
     source: Source,
     spec: TableFile,
     tables: SmallTables,
     account: FileAccount,
-    cutoff: dt.datetime | None,
+    cutoff: dt.datetime,
     *,
     advance: Callable[[int], None],
 ) -> None:
@@ -299,64 +314,84 @@ def load_table(
     Raises:
         LoadError: a column is missing or unknown, or any row is wrong.
     """
-    columns = _columns_of(source, spec)
-    lines, texts = _read(source, columns, advance)
-    problems = _Problems(source.name)
-    dates = _dates({text for column, text in _cells(columns, texts) if column.kind == "date"})
+    _columns_of(source.name, source.header, spec)  # before a long file is read in vain
+    lines, texts = read_texts(source, range(len(source.header)), NULLS, advance)
+    rows = TextRows(source.name, source.header, lines, texts)
+    account.read = len(lines)
+    account.notes += put_rows(rows, spec, tables, cutoff)
+
+
+def put_rows(
+    given: TextRows, spec: TableFile, tables: SmallTables, cutoff: dt.datetime
+) -> list[str]:
+    """Put rows into ``tables``; return what looks wrong with them and is kept all the same.
+
+    Raises:
+        LoadError: a column is missing or unknown, or any row is wrong.
+    """
+    columns = _columns_of(given.name, given.header, spec)
+    problems = Problems(given.name)
+    dates = days_of(
+        {
+            values[position]
+            for column, position in columns.items()
+            if column.kind == "date"
+            for values in given.texts
+        }
+    )
     finders = {
         column.kind: _finder(tables, column.kind)
         for column in spec.columns
         if column.kind in _ID_COLUMN
     }
     rows: list[tuple[int, Row]] = []
-    for line, values in zip(lines, texts, strict=True):
+    for line, values in zip(given.lines, given.texts, strict=True):
         row: Row = {}
         for column in spec.columns:
             text = values[columns[column]] if column in columns else ""
-            theirs = source.header[columns[column]] if column in columns else column.name
+            theirs = given.header[columns[column]] if column in columns else column.name
             try:
                 row[_ID_COLUMN.get(column.kind, column.name)] = _value(
                     spec, column, text, dates, finders, row
                 )
-            except _CellError as error:
+            except CellError as error:
                 problems.add(line, theirs, str(error))
         rows.append((line, row))
     problems.stop()
     _finish(spec, rows, tables, problems)
     problems.stop()
-    account.read = len(rows)
+    before = tables.rows(spec.name)
     _put(spec, rows, tables, problems)
     problems.stop()
-    if spec.name == "progress":
-        account.notes += _progress_notes(rows, tables, cutoff)
     if spec.name == "rules":
         try:
             rules_from_rows(tables.rows("rules"))
         except RuleError as error:
-            raise LoadError(f"{source.name}：{error}") from None
+            raise LoadError(f"{given.name}：{error}") from None
+    return remarks_on(spec.name, rows, before, tables, cutoff)
 
 
-def _columns_of(source: Source, spec: TableFile) -> dict[Column, int]:
+def _columns_of(name: str, header: Sequence[str], spec: TableFile) -> dict[Column, int]:
     """Return which column of the file is which of the table.
 
     Raises:
         LoadError: a header that is unknown or twice, or a required column that is missing.
     """
     known = {
-        normal_header(header): column
+        normal_header(known_as): column
         for column in reversed(spec.columns)
-        for header in (column.name, f"{column.name}_id", *column.headers.split())
+        for known_as in (column.name, f"{column.name}_id", *column.headers.split())
     }
     known |= {normal_header(column.name): column for column in spec.columns}
     found: dict[Column, int] = {}
     unknown = []
-    for position, header in enumerate(source.header):
-        column = known.get(normal_header(header))
+    for position, theirs in enumerate(header):
+        column = known.get(normal_header(theirs))
         if column is None:
-            unknown += [header] if header else []
+            unknown += [theirs] if theirs else []
         elif column in found:
-            other = source.header[found[column]]
-            raise LoadError(f"{source.name}：列“{other}”和“{header}”都是 {column.name}，请删去一列")
+            other = header[found[column]]
+            raise LoadError(f"{name}：列“{other}”和“{theirs}”都是 {column.name}，请删去一列")
         else:
             found[column] = position
     # Facts about a row that the table has no place for are said, not stored.
@@ -364,27 +399,30 @@ def _columns_of(source: Source, spec: TableFile) -> dict[Column, int]:
     if missing:
         labels = "、".join(f"{c.name}（{c.headers.split()[0]}）" for c in missing)
         extra = f"；不认识的列：{'、'.join(unknown)}" if unknown else ""
-        raise LoadError(f"{source.name}：作为“{spec.label}”（{spec.name}）缺少列：{labels}{extra}")
+        raise LoadError(f"{name}：作为“{spec.label}”（{spec.name}）缺少列：{labels}{extra}")
     return found
 
 
-def _read(
-    source: Source, columns: dict[Column, int], advance: Callable[[int], None]
+def read_texts(
+    source: Source, columns: Sequence[int], nulls: Sequence[str], advance: Callable[[int], None]
 ) -> tuple[list[int], list[list[str]]]:
-    """Return the lines and the texts of all columns of a file, without null spellings."""
-    width = len(source.header)
+    """Return the lines and the texts of some columns of a file, spellings of nothing as "".
+
+    Raises:
+        LoadError: a torn row, no row at all, or too many for a small table.
+    """
 
     def torn(line: int, fields: Sequence[str], reason: str) -> None:
         raise LoadError(f"{source.name}：第 {line} 行{reason}，未导入")
 
     lines: list[int] = []
     texts: list[list[str]] = []
-    for batch in source.batches(range(width), torn, lambda fields: False, advance):
+    for batch in source.batches(columns, torn, lambda fields: False, advance):
         lines += batch.column("line").to_pylist()
-        arrays = [batch.column(f"c{n}").to_pylist() for n in range(width)]
+        arrays = [batch.column(f"c{n}").to_pylist() for n in range(len(columns))]
         for values in zip(*arrays, strict=True):
             stripped = [(value or "").strip(" \t\r\n\u3000\u00a0\ufeff") for value in values]
-            texts.append(["" if v.lower() in NULLS else v for v in stripped])
+            texts.append(["" if v.lower() in nulls else v for v in stripped])
         if len(lines) > _MOST_ROWS:
             raise LoadError(
                 f"{source.name}：超过 {_MOST_ROWS:,} 行，不像基础数据；导入诉求用 --table cases"
@@ -394,18 +432,27 @@ def _read(
     return lines, texts
 
 
-def _cells(columns: dict[Column, int], texts: list[list[str]]) -> list[tuple[Column, str]]:
-    return [(column, values[position]) for values in texts for column, position in columns.items()]
-
-
-def _dates(texts: set[str]) -> dict[str, dt.date | None]:
-    """Return the day that each text means, read like the times of cases."""
+def days_of(texts: set[str], formats: Sequence[str] = ()) -> dict[str, dt.date | None]:
+    """Return the day that each text means, read like the times of cases; None: unreadable."""
     with duckdb.connect() as connection:
         rows = connection.execute(
-            f"SELECT x, CAST({time_sql('x')} AS DATE) FROM (SELECT unnest(?::VARCHAR[]) AS x)",
+            f"SELECT x, CAST({time_sql('x', formats)} AS DATE)"
+            " FROM (SELECT unnest(?::VARCHAR[]) AS x)",
             [sorted(texts)],
         ).fetchall()
-    return dict(rows)
+    return {text: day if day and 1900 <= day.year <= 2200 else None for text, day in rows}
+
+
+def number_in(text: str) -> float:
+    """Return the number that a cell says.
+
+    Raises:
+        CellError: it says none, or no finite one.
+    """
+    plain = text.replace(",", "")
+    if not re.fullmatch(r"-?\d{1,15}(\.\d+)?([eE][+-]?\d{1,2})?", plain):
+        raise CellError(f"“{text}”不是数字")
+    return float(plain)
 
 
 def _finder(tables: SmallTables, name: str) -> Callable[[str, Row], Row]:
@@ -428,8 +475,8 @@ def _finder(tables: SmallTables, name: str) -> Callable[[str, Row], Row]:
             return named[0]
         label = TABLE_FILES[name].label
         if named:
-            raise _CellError(f"“{text}”在{label}中不止一个，请写代码")
-        raise _CellError(f"“{text}”在{label}中没有，请先导入 {name}")
+            raise CellError(f"“{text}”在{label}中不止一个，请写代码")
+        raise CellError(f"“{text}”在{label}中没有，请先导入 {name}")
 
     return find
 
@@ -444,44 +491,41 @@ def _value(
 ) -> Any:
     if not text:
         if column.required:
-            raise _CellError("不能为空")
+            raise CellError("不能为空")
         return column.default
     if column.kind in finders:
         return finders[column.kind](text, so_far)["id"]
     if column.kind == "date":
         day = dates[text]
-        if day is None or not 1900 <= day.year <= 2200:
-            raise _CellError(f"“{text}”不是日期（例：2021-04-12）")
+        if day is None:
+            raise CellError(f"“{text}”不是日期（例：2021-04-12）")
         return day
     if column.kind == "yes":
         if text.lower() not in _YES:
-            raise _CellError(f"“{text}”须为 是 或 否")
+            raise CellError(f"“{text}”须为 是 或 否")
         return _YES[text.lower()]
     if column.kind in ("int", "number"):
-        plain = text.replace(",", "")
-        if not re.fullmatch(r"-?\d{1,15}(\.\d+)?([eE][+-]?\d{1,2})?", plain):
-            raise _CellError(f"“{text}”不是数字")
-        number = float(plain)
+        number = number_in(text)
         if column.kind == "number":
             return number
         if not number.is_integer() or not 0 <= number < 2**31:
-            raise _CellError(f"“{text}”须为不小于 0 的整数")
+            raise CellError(f"“{text}”须为不小于 0 的整数")
         return int(number)
     allowed = _ALLOWED.get((spec.name, column.name))
     if allowed and text not in allowed:
-        raise _CellError(f"“{text}”须为{'、'.join(allowed)}之一")
+        raise CellError(f"“{text}”须为{'、'.join(allowed)}之一")
     if spec.name == "rules" and column.name == "value":
         try:
             json.loads(text)
         except ValueError:
-            raise _CellError(f"“{text}”不是数字") from None
+            raise CellError(f"“{text}”不是数字") from None
         return text
     # Names and notes people write may hold a number to call.
     return text if column.name == "code" else mask(text)
 
 
 def _finish(
-    spec: TableFile, rows: list[tuple[int, Row]], tables: SmallTables, problems: _Problems
+    spec: TableFile, rows: list[tuple[int, Row]], tables: SmallTables, problems: Problems
 ) -> None:
     """Fill in what follows from other columns, and check what concerns several at once."""
     if spec.name == "districts":
@@ -500,6 +544,8 @@ def _finish(
         for line, row in rows:
             if row["due_on"] < row["start_on"]:
                 problems.add(line, "due_on", "早于 start_on")
+    elif spec.name in ("target_plan", "progress"):
+        _check_figures(spec, rows, tables, problems)
     elif spec.name == "projects":
         home = {row["id"]: row["district_id"] for row in tables.rows("subdistricts")}
         for line, row in rows:
@@ -512,8 +558,31 @@ def _finish(
                 row["district_id"] = district
 
 
+def _check_figures(
+    spec: TableFile, rows: list[tuple[int, Row]], tables: SmallTables, problems: Problems
+) -> None:
+    """Check planned and reached values, and take out the unit, which the target has."""
+    targets = {row["id"]: row for row in tables.rows("targets")}
+    planned: dict[tuple[int, dt.date], int] = {}
+    for line, row in rows:
+        target, unit = targets[row["target_id"]], row.pop("unit")
+        if unit is not None and unit != target["unit"]:
+            problems.add(
+                line,
+                "unit",
+                f"写的是“{unit}”，目标 {target['code']} 的单位是“{target['unit']}”；"
+                "导入不作换算，请先换成目标的单位",
+            )
+        if row["value"] < 0:
+            problems.add(line, "value", f"{row['value']:.12g} 小于 0")
+        if spec.name == "target_plan":
+            first = planned.setdefault((row["target_id"], row["on_date"]), line)
+            if first != line:
+                problems.add(line, "target、on_date", f"与第 {first} 行重复")
+
+
 def _put(
-    spec: TableFile, rows: list[tuple[int, Row]], tables: SmallTables, problems: _Problems
+    spec: TableFile, rows: list[tuple[int, Row]], tables: SmallTables, problems: Problems
 ) -> None:
     """Merge the rows into the table: by key, or as its new content."""
     if not spec.key:
@@ -545,7 +614,7 @@ def _by_code(rows: list[tuple[int, Row]]) -> list[tuple[str, int]]:
     return [(row["code"], line) for line, row in rows]
 
 
-def _category_tree(content: list[Row], lines: dict[str, int], problems: _Problems) -> list[Row]:
+def _category_tree(content: list[Row], lines: dict[str, int], problems: Problems) -> list[Row]:
     """Return the rows of ``categories`` with ids of every level from the codes of the files."""
     by_code = {row["code"]: row for row in content}
     by_id = {row["id"]: row for row in content}
@@ -578,43 +647,3 @@ def _category_tree(content: list[Row], lines: dict[str, int], problems: _Problem
         levels = {f"level{n}_id": ids[n - 1] for n in (1, 2, 3)}
         tree.append({**row, "level": len(branch), **levels})
     return tree
-
-
-def _progress_notes(
-    rows: list[tuple[int, Row]], tables: SmallTables, cutoff: dt.datetime | None
-) -> list[str]:
-    """Say what looks wrong with progress figures; they are kept as they were given."""
-    target_code = {row["id"]: row["code"] for row in tables.rows("targets")}
-    rising = {
-        row["id"]
-        for row in tables.rows("targets")
-        if row["cumulative"] and row["direction"] == "up"
-    }
-    district_name = {row["id"]: row["name"] for row in tables.rows("districts")}
-    notes = []
-    if cutoff is not None:
-        late = [line for line, row in rows if row["on_date"] > cutoff.date()]
-        if late:
-            notes.append(
-                f"注意：{len(late):,} 行进度日期晚于数据截至 {cutoff:%Y-%m-%d}"
-                f"（如第 {late[0]} 行），数据截至之后才计入"
-            )
-    series: dict[tuple[int, int | None], list[Row]] = {}
-    for row in sorted(tables.rows("progress"), key=lambda row: row["on_date"]):
-        if row["target_id"] in rising:
-            series.setdefault((row["target_id"], row["district_id"]), []).append(row)
-    falls = [
-        (key, before, after)
-        for key, figures in series.items()
-        for before, after in itertools.pairwise(figures)
-        if after["value"] < before["value"]
-    ]
-    for (target, district), before, after in falls[:3]:
-        place = district_name.get(district, "全市") if district is not None else "全市"
-        notes.append(
-            f"注意：目标 {target_code[target]}（{place}）累计值下降：{before['on_date']} 为"
-            f" {before['value']:g}，{after['on_date']} 为 {after['value']:g}"
-        )
-    if len(falls) > 3:
-        notes.append(f"注意：累计值下降共 {len(falls):,} 处")
-    return notes

@@ -147,6 +147,24 @@ def test_cases_find_their_topic(store, tmp_path):
             "第 2 行“district”：“桃花岛”在区中没有",
         ),
         ("progress", "target,on_date,value\n2021-01-1,31/3/2021,1\n", "不是日期（例：2021-04-12）"),
+        ("progress", "target,on_date,value\n2021-01-1,2021-03-31,-5\n", "“value”：-5 小于 0"),
+        ("progress", "target,on_date,value\n2021-01-1,2021-03-31,nan\n", "“value”：不能为空"),
+        ("progress", "target,on_date,value\n2021-01-1,2021-03-31,inf\n", "“inf”不是数字"),
+        (
+            "progress",
+            "目标,日期,累计值,单位\n2021-01-1,2021-03-31,2.4,套\n2021-01-1,2021-04-30,2.6,万套\n",
+            "第 3 行“unit”：写的是“万套”，目标 2021-01-1 的单位是“套”；导入不作换算",
+        ),
+        (
+            "target_plan",
+            "target,on_date,value,计量单位\n2021-01-1,2021-03-31,2.5,万套\n",
+            "第 2 行“unit”：写的是“万套”，目标 2021-01-1 的单位是“套”",
+        ),
+        (
+            "target_plan",
+            "target,on_date,value\n2021-01-1,2021-03-31,1\n2021-01-1,2021/3/31,2\n",
+            "第 3 行“target、on_date”：与第 2 行重复",
+        ),
         (
             "targets",
             "code,topic,name,unit,start_on,due_on,direction\n1,2021-01,a,套,2021-2-1,2021-1-1,上\n",
@@ -176,3 +194,170 @@ def test_any_mistake_stops_and_is_named(store, tmp_path, name, content, said):
         loaded(store, files_in(tmp_path / "bad", **{name: content}))
     assert said in str(caught.value)
     assert f"{name}.csv" in str(caught.value)
+
+
+TARGETS = "code,topic,name,unit,value,start_on,due_on,direction,cumulative\n"
+MORE_TARGETS = (
+    TARGETS + "2021-01-1,2021-01,办证,套,100000,2021-01-01,2021-12-31,up,是\n"
+    "2021-01-2,2021-01,审批时限,天,10,2021-01-01,2021-12-31,down,否\n"
+    "2021-01-3,2021-01,摸底,个,,2021-01-01,2021-12-31,up,是\n"
+)
+
+
+@pytest.fixture
+def told(store, tmp_path):
+    """Return a function that loads tables over a programme and returns what is said of them."""
+    loaded(store, REFERENCE, files_in(tmp_path / "tables", **FILES | {"targets": MORE_TARGETS}))
+    folders = (tmp_path / f"more-{number}" for number in range(100))
+
+    def notes(cutoff=dt.datetime(2021, 12, 31), **contents):
+        result = loaded(store, files_in(next(folders), **contents), cutoff=cutoff)
+        return [note for file in result.account.files for note in file.notes]
+
+    return notes
+
+
+def figures_of(store, table=schema.progress):
+    """Return target code → its rows without ids, by date."""
+    codes = {row["id"]: row["code"] for row in rows_of(store, schema.targets)}
+    found = {}
+    for row in sorted(rows_of(store, table), key=lambda row: row["on_date"]):
+        found.setdefault(codes[row["target_id"]], []).append((row["on_date"], row["value"]))
+    return found
+
+
+def test_districts_that_sum_to_more_than_the_city_are_said(told, store):
+    rows = "target,district,on_date,value\n"
+    # What the fixture has: 24000 in the city, 5000 in 朝阳.
+    assert told(progress=rows + "2021-01-1,海淀,2021-03-31,19000.01\n") == []
+    over = rows + "2021-01-1,海淀,2021-03-31,19001\n"
+    assert told(progress=over) == ["注意：目标 2021-01-1 2021-03-31 各区合计 24001，大于全市 24000"]
+    districts = {row["id"]: row["short_name"] for row in rows_of(store, schema.districts)}
+    stored = {districts.get(r["district_id"]): r["value"] for r in rows_of(store, schema.progress)}
+    assert stored == {None: 24000, "朝阳": 5000, "海淀": 19001}
+    # A level has no sum; a city without a figure of its own is not exceeded.
+    level = "2021-01-2,,2021-03-31,9\n2021-01-2,海淀,2021-03-31,8\n2021-01-2,朝阳,2021-03-31,11\n"
+    alone = "2021-01-3,海淀,2021-03-31,8\n"
+    again = told(progress=over + level + alone)
+    assert len(again) == 1
+    assert "2021-01-1" in again[0]
+
+
+def test_no_more_than_three_examples_are_said_and_how_many_there_are(told):
+    dates = [f"2021-0{month}-01" for month in range(4, 9)]
+    rows = [
+        f"2021-01-1,{place},{date},{value + number}"
+        for number, date in enumerate(dates)
+        for place, value in (("", 30_000), ("朝阳", 20_000), ("海淀", 20_000))
+    ]
+    notes = told(progress="\n".join(["target,district,on_date,value", *rows]) + "\n")
+    assert len(notes) == 4
+    assert notes[0] == "注意：目标 2021-01-1 2021-04-01 各区合计 40000，大于全市 30000"
+    assert notes[3] == "注意：各区合计大于全市共 5 处"
+
+
+def test_progress_before_the_start_is_said(told, store):
+    notes = told(
+        progress="target,on_date,value,unit\n2021-01-3,2020-12-31,4,个\n2021-01-3,2021-01-01,5,\n"
+    )
+    assert notes == ["注意：目标 2021-01-3 从 2021-01-01 开始，进度日期为 2020-12-31（第 2 行）"]
+    stored = figures_of(store)["2021-01-3"]
+    assert stored == [(dt.date(2020, 12, 31), 4), (dt.date(2021, 1, 1), 5)]
+
+
+def test_a_target_without_plan_and_value_is_allowed(told, store):
+    assert told(progress="target,on_date,value\n2021-01-3,2021-03-31,5\n") == []
+    without = next(r for r in rows_of(store, schema.targets) if r["code"] == "2021-01-3")
+    assert without["value"] is None
+    assert "2021-01-3" not in figures_of(store, schema.target_plan)
+
+
+PLAN = "target,on_date,value\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("2021-01-1,2021-06-30,40000\n2021-01-1,2021-12-31,100000\n", []),
+        ("2021-01-1,2021-06-30,40000\n", []),
+        ("2021-01-2,2021-06-30,20\n2021-01-2,2021-12-31,10\n", []),
+        ("2021-01-3,2021-12-31,20\n", []),
+        (
+            "2021-01-1,2021-09-30,40000\n2021-01-1,2021-06-30,50000\n",
+            ["注意：目标 2021-01-1 的计划下降：2021-06-30 为 50000，2021-09-30 为 40000"],
+        ),
+        (
+            "2021-01-3,2020-12-31,1\n2021-01-3,2022-01-01,2\n",
+            [
+                f"注意：目标 2021-01-3 的计划日期 {date}不在 2021-01-01 至 2021-12-31 之内"
+                for date in ("2020-12-31（第 2 行）", "2022-01-01（第 3 行）")
+            ],
+        ),
+        (
+            "2021-01-1,2021-12-31,90000\n2021-01-2,2021-12-31,9\n",
+            [
+                "注意：目标 2021-01-1 的计划到 2021-12-31 为 90000，与目标值 100000 不符",
+                "注意：目标 2021-01-2 的计划到 2021-12-31 为 9，与目标值 10 不符",
+            ],
+        ),
+        (
+            "2021-01-1,2021-10-31,120000\n",
+            ["注意：目标 2021-01-1 的计划到 2021-10-31 为 120000，与目标值 100000 不符"],
+        ),
+    ],
+)
+def test_plans_that_look_wrong_are_said_and_kept(told, store, rows, said):
+    assert told(target_plan=PLAN + rows) == said
+    stored = sum(len(points) for points in figures_of(store, schema.target_plan).values())
+    assert stored == rows.count("\n")
+
+
+def test_a_changed_unit_is_said_and_converts_nothing(told, store):
+    changed = MORE_TARGETS.replace("办证,套,100000", "办证,万套,10")
+    changed = changed.replace("摸底,个", "摸底,户")  # has no figures yet
+    assert told(targets=changed) == [
+        "注意：目标 2021-01-1 的单位由“套”改为“万套”，已有的计划和进度不换算"
+    ]
+    assert figures_of(store)["2021-01-1"][0][1] in (5000, 24000)
+
+
+def test_milestones_done_long_ago_or_after_the_cut_off_are_said(told, store):
+    notes = told(
+        cutoff=dt.datetime(2021, 4, 12),
+        milestones="topic,list,name,unit,due_on,done_on\n"
+        "2021-01,任务清单,出台办法,U1,2021-06-30,1921-03-01\n"
+        "2021-01,任务清单,开展摸底,U1,2021-03-31,2021-04-12\n"
+        "2021-01,任务清单,全面办理,U1,2021-06-30,2021-04-13\n"
+        "2021-01,任务清单,总结,U1,2021-12-31,\n",
+    )
+    assert notes == [
+        "注意：“出台办法”的完成日期 1921-03-01（第 2 行）早于 2000 年",
+        "注意：“全面办理”的完成日期 2021-04-13（第 4 行）晚于数据截至 2021-04-12",
+    ]
+    done = {row["name"]: row["done_on"] for row in rows_of(store, schema.milestones)}
+    assert done["出台办法"] == dt.date(1921, 3, 1)
+    assert (done["全面办理"], done["总结"]) == (dt.date(2021, 4, 13), None)
+
+
+def test_without_cases_the_newest_progress_is_the_cut_off(store, tmp_path):
+    """A day that is not over ends now; --cutoff goes before."""
+    folder = files_in(tmp_path / "tables", **FILES)
+    assert loaded(store, REFERENCE, folder).published.cutoff == dt.datetime(2021, 3, 31, 23, 59, 59)
+    later = files_in(
+        tmp_path / "later",
+        progress="target,on_date,value\n2021-01-1,2021-05-31,30000\n2021-01-1,2199-01-01,40000\n",
+    )
+    result = loaded(store, later)
+    assert result.published.cutoff == dt.datetime(2021, 5, 31, 23, 59, 59)
+    (note,) = [note for file in result.account.files for note in file.notes]
+    assert note.startswith("注意：1 行进度日期晚于数据截至")
+    assert not loaded(store, later).published.changed
+    chosen = dt.datetime(2021, 4, 12)
+    assert loaded(store, later, cutoff=chosen).published.cutoff == chosen
+    today = dt.date.today()
+    now = files_in(tmp_path / "now", progress=f"target,on_date,value\n2021-01-1,{today},50000\n")
+    assert loaded(store, now).published.cutoff > dt.datetime(2021, 5, 31, 23, 59, 59)
+    assert not loaded(store, now).published.changed
+    # Cases decide again as soon as there are any.
+    cases = files_in(tmp_path / "cases", cases="工单编号,受理时间\n1,2021-03-01 09:00\n")
+    assert loaded(store, cases).published.cutoff == dt.datetime(2021, 3, 1, 9)
