@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from components.formatting import count, points, share, value_text
 from domain.metrics import METRICS
+from domain.schedule import STATUS_WORDS, Status
 from domain.signals import Signal
 
 MOST = 5
@@ -37,6 +39,16 @@ def signal_sentence(signal: Signal, city: str = "全市") -> str:
             f"{place}剔除率上升{points(signal.amount)}至{share(signal.value)}"
             f"（剔除{count(signal.count)}件）"
         )
+    if signal.kind == "topic_rising":
+        return f"{place}进度绿、诉求升：近期诉求{count(signal.n)}件，比预期多{share(signal.value)}"
+    if signal.kind == "topic_unanswered":
+        if signal.metric == "stale":
+            return f"{place}进度{count(signal.count)}天未更新"
+        return f"{place}{STATUS_WORDS[cast(Status, signal.metric)]}"
+    if signal.kind == "topic_overdue":
+        return f"{place}到期未完成，已逾期{count(signal.count)}天"
+    if signal.kind == "topic_behind":
+        return f"{place}慢于序时{points(signal.amount)}，按期完成难"
     if signal.kind == "stale":
         return f"数据已{count(signal.count)}天未更新，以下各数只到数据截至时为止"
     if signal.kind == "gap":

@@ -37,6 +37,27 @@ def count_in_words(number: float, unit: str = "") -> str:
     return f"{large:,.1f}".removesuffix(".0").replace("-", MINUS) + word + unit
 
 
+def amount(value: float, unit: str, scale: float) -> str:
+    """Return an amount of a target in its unit: "2.4万套", "0.27万套", "558个", "2.14亿元".
+
+    Amounts that are read together have one scale: from 10,000 on they are all told in 万 (of 万元
+    in 亿元), with at most two decimals.
+
+    Args:
+        value: in the target's unit; NaN gives "—".
+        unit: the target's unit.
+        scale: the size that decides, usually the target's value; NaN takes the value's own.
+    """
+    if math.isnan(value):
+        return NO_VALUE
+    size = abs(value) if math.isnan(scale) else abs(scale)
+    if size < 10_000 or (value and abs(value) < 50):
+        text = f"{value:,.1f}".removesuffix(".0") if abs(value) < 1_000 else f"{value:,.0f}"
+        return text + unit
+    large = "亿" + unit.removeprefix("万") if unit.startswith("万") else "万" + unit
+    return f"{value / 10_000:,.2f}".rstrip("0").rstrip(".") + large
+
+
 def share(fraction: float, decimals: int = 1) -> str:
     """Return a fraction as percent: "87.3 %"; "—" for NaN."""
     return NO_VALUE if math.isnan(fraction) else f"{_fixed(100 * fraction, decimals, 100)} %"

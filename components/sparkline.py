@@ -23,7 +23,8 @@ _RULE = "#d3d9e0"
 _PAD = 4.0
 
 
-def _image(parts: list[str], width: int, height: int, alt: str, class_name: str) -> html.Img:
+def svg_image(parts: list[str], width: int, height: int, alt: str, class_name: str) -> html.Img:
+    """Return a small picture of SVG parts with the words that stand for it."""
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}">{"".join(parts)}</svg>'
@@ -69,12 +70,12 @@ def sparkline(weekly: pd.DataFrame, metric: Metric, width: int = 104, height: in
     values = [float(value) for value in weekly["value"]]
     if not values or all(math.isnan(value) for value in values):
         rule = f'<path d="M0 {height / 2}H{width}" stroke="{_RULE}" stroke-dasharray="2 3"/>'
-        return _image([rule], width, height, alt, "spark")
+        return svg_image([rule], width, height, alt, "spark")
     # The tail: every week after the last mature one.
     mature = [bool(each) for each in weekly["mature"]]
     tail = max((place + 1 for place, each in enumerate(mature) if each), default=0)
     draw = _bars if metric.kind in ("count", "ratio") else _line
-    return _image(draw(values, tail, metric, width, height), width, height, alt, "spark")
+    return svg_image(draw(values, tail, metric, width, height), width, height, alt, "spark")
 
 
 def _line(values: list[float], tail: int, metric: Metric, width: int, height: int) -> list[str]:
@@ -204,7 +205,7 @@ def interval_bar(
         )
     if math.isnan(value):
         alt = f"{metric.name}：无数据"
-        return _image(parts, width, height, alt, "spark")
+        return svg_image(parts, width, height, alt, "spark")
     if not (math.isnan(low) or math.isnan(high)):
         parts.append(
             f'<path d="M{_text(x(low))} {middle}H{_text(x(high))}M{_text(x(low))} {middle - 4}v8'
@@ -214,4 +215,4 @@ def interval_bar(
     alt = f"{metric.name}{value_text(metric, value)}，区间{interval_text(metric, low, high)}"
     if not math.isnan(city):
         alt += f"，全市{value_text(metric, city)}"
-    return _image(parts, width, height, alt, "spark")
+    return svg_image(parts, width, height, alt, "spark")

@@ -42,7 +42,7 @@ from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
 from domain.periods import Window
 from domain.scope import Scope
 
-Group = Literal["district", "subdistrict", "category"]
+Group = Literal["district", "subdistrict", "category", "topic"]
 Windows = tuple[tuple[str, Window], ...]
 UNPLACED = ""  # the code of a group of cases whose place or category is not known
 
@@ -104,7 +104,12 @@ def _asked(filters: Filters) -> Filters:
     Both 口径 come from one query, which tells excluded cases apart.
     """
     return filters.narrowed(
-        period="", compare="none", indicator="resolution", version="", basis="all"
+        period="",
+        compare="none",
+        indicator="resolution",
+        order="attention",
+        version="",
+        basis="all",
     )
 
 
@@ -114,7 +119,7 @@ def _ids(frame: pd.DataFrame, codes: Sequence[str]) -> list[int]:
 
 def _source(filters: Filters, group: Group | None) -> Table:
     """Return the smallest table that keeps every column the question needs."""
-    by_category = group == "category" or filters.topic or filters.category
+    by_category = group in ("category", "topic") or filters.topic or filters.category
     by_street = group == "subdistrict" or filters.subdistrict
     if filters.channel or filters.unit or (by_category and by_street):
         return schema.cases
@@ -281,6 +286,7 @@ def _labelled(
         "district": reference.districts,
         "subdistrict": reference.subdistricts,
         "category": reference.categories,
+        "topic": reference.topics,
     }
     frame = frames[group]
     labels = {

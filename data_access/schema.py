@@ -32,7 +32,7 @@ from domain.outcomes import COUNT_COLUMNS
 metadata = MetaData()
 
 # Goes up by one with every change of a table below: code reads versions of its own layout only.
-LAYOUT = 2
+LAYOUT = 3
 
 
 def _table(name: str, *columns: Column, comment: str) -> Table:
@@ -143,6 +143,7 @@ topics = _table(
     Column("theme", String, nullable=False),
     Column("name", String, nullable=False),
     Column("launched_on", Date),
+    Column("closed_on", Date),  # 销号
     Column("is_example", Boolean, nullable=False),  # 示例: not a published problem
     comment="每月一题",
 )

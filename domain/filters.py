@@ -11,9 +11,17 @@ from urllib.parse import parse_qsl, quote
 
 Compare = Literal["previous", "year", "none"]
 Basis = Literal["assessed", "all"]
+Order = Literal["attention", "gap", "month", "lead"]
 
 COMPARE_LABELS: dict[Compare, str] = {"previous": "环比", "year": "同比", "none": "不比较"}
 BASIS_LABELS: dict[Basis, str] = {"assessed": "考核口径", "all": "全口径"}
+# How the targets of 每月一题 are listed.
+ORDER_LABELS: dict[Order, str] = {
+    "attention": "最需要关注",
+    "gap": "与序时的差距",
+    "month": "月份",
+    "lead": "主责单位",
+}
 DIMENSION_LABELS: dict[str, str] = {
     "district": "区",
     "subdistrict": "街道乡镇",
@@ -37,7 +45,8 @@ class Filters:
     """One question to the data. Empty tuples and empty texts mean "all" and "the default".
 
     ``period`` is a key of ``domain.periods.parse_period``; ``indicator`` a key of
-    ``domain.metrics.METRICS``; ``version`` pins a data version (``demo.3``).
+    ``domain.metrics.METRICS``; ``order`` sorts lists of targets; ``version`` pins a data version
+    (``demo.3``).
     """
 
     period: str = ""
@@ -50,6 +59,7 @@ class Filters:
     channel: tuple[str, ...] = ()
     unit: tuple[str, ...] = ()
     indicator: str = "resolution"
+    order: Order = "attention"
     version: str = ""
 
     def __post_init__(self) -> None:
@@ -103,6 +113,7 @@ def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
         "compare": COMPARE_LABELS.__contains__,
         "basis": BASIS_LABELS.__contains__,
         "indicator": indicators.__contains__,
+        "order": ORDER_LABELS.__contains__,
         "version": lambda value: bool(_VERSION.fullmatch(value)),
     }
     for key, value in parse_qsl(text, keep_blank_values=False, max_num_fields=None):

@@ -49,6 +49,15 @@ RULES: tuple[Rule, ...] = (
     Rule("smallest_revisit_drop", "有效回访率最小降幅", "个百分点", 0, 50, "低于此值不算分母收缩"),
     Rule("overdue_floor", "逾期起报数", "件", 1, 100_000, "逾期少于此数的区不单列例外"),
     Rule("volume_dispersion", "诉求量离散系数", "", 1, 100, "诉求量波动按泊松方差的倍数估计"),
+    Rule("behind_points", "滞后容差", "个百分点", 0, 20, "完成率低于序时超过此值为滞后"),
+    Rule("ahead_points", "超前门槛", "个百分点", 0, 50, "完成率高于序时达到此值为超前"),
+    Rule("memory_weeks", "滞后记忆期", "周", 0, 26, "滞后追平后经此周数才转为达序时"),
+    Rule("stale_progress_days", "进度久未更新门槛", "天", 1, 366, "最近一次进度距今超过此天数"),
+    Rule("forecast_points", "预测最少期数", "期", 3, 52, "进度少于此期数不作预测"),
+    Rule("launch_weeks", "启动期", "周", 0, 26, "启动后此周数内为启动阶段，其后为攻坚"),
+    Rule("minimum_tasks", "任务最小样本", "项", 1, 100, "到期任务少于此数不算按时完成率"),
+    Rule("rise_weeks", "诉求升的观察期", "周", 2, 13, "最近此周数的诉求量与预期相比"),
+    Rule("smallest_rise", "诉求升的最小升幅", "", 0, 2, "高于预期不到此比例不算上升"),
     Rule("reject_share", "导入拒收上限", "", 0, 1, "拒收或任一发现的占比超过此值，导入须人工确认"),
 )
 _RULE_BY_NAME = {rule.name: rule for rule in RULES}
@@ -76,6 +85,15 @@ class Rules:
     smallest_revisit_drop: float = 5.0
     overdue_floor: int = 30
     volume_dispersion: float = 10.0
+    behind_points: float = 0.5
+    ahead_points: float = 5.0
+    memory_weeks: int = 4
+    stale_progress_days: int = 35
+    forecast_points: int = 8
+    launch_weeks: int = 4
+    minimum_tasks: int = 5
+    rise_weeks: int = 4
+    smallest_rise: float = 0.2
     reject_share: float = 0.05
 
     def __post_init__(self) -> None:

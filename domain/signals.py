@@ -8,6 +8,7 @@ through the false discovery rate of the rule set (Benjamini–Hochberg).
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,8 +18,21 @@ from scipy import stats
 
 from domain.metrics import METRICS, change, estimate
 from domain.rules import Rules
+from domain.schedule import Status
 
-SignalKind = Literal["rate_fall", "overdue", "shrinking", "excluding", "stale", "gap", "unplaced"]
+SignalKind = Literal[
+    "rate_fall",
+    "overdue",
+    "shrinking",
+    "excluding",
+    "stale",
+    "gap",
+    "unplaced",
+    "topic_rising",
+    "topic_unanswered",
+    "topic_overdue",
+    "topic_behind",
+]
 WATCHED_RATES = ("resolution", "satisfaction", "response")
 
 
@@ -26,9 +40,9 @@ WATCHED_RATES = ("resolution", "satisfaction", "response")
 class Signal:
     """One exception.
 
-    ``code`` and ``place`` name the district or street ("" for the whole). ``metric`` is a key of
-    METRICS or "". ``value`` is a fraction, ``amount`` a change in percentage points, ``count`` a
-    number of cases or days, ``weight`` orders signals of one tone.
+    ``code`` and ``place`` name the district, street or topic ("" for the whole). ``metric`` is a
+    key of METRICS, a Status or "". ``value`` is a fraction, ``amount`` a change in percentage
+    points, ``count`` a number of cases or days, ``weight`` orders signals of one tone.
     """
 
     kind: SignalKind
@@ -214,6 +228,67 @@ def shrinking_denominators(
         if hit and 100 * rise.iloc[place] >= rules.smallest_revisit_drop
     ]
     return Checked(tuple(signals), checks)
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """A topic of 每月一题 as far as exceptions look at it.
+
+    ``good``: its progress is as it should be. ``hard``: the forecast says the target is hardly
+    reached in time. ``late_days``: past the due day; ``quiet_days``: since the last figure.
+    ``cases``, ``change``, ``rising``: recent complaints against expectation (``Volume``).
+    """
+
+    code: str
+    name: str
+    target: str
+    status: Status
+    good: bool
+    hard: bool
+    gap_points: float
+    late_days: int
+    quiet_days: int
+    cases: int
+    change: float
+    rising: bool
+
+
+def topic_exceptions(topics: Sequence[TopicState]) -> Checked:
+    """Return what a leader must hear of the topics: one signal per topic at most.
+
+    Progress as planned while complaints rise comes first: the work does not reach the citizens.
+    Then what is overdue, what nobody answers for, and what is behind and hardly makes it. The
+    weights stand beside those of districts, which are percentage points.
+    """
+    signals = []
+    for topic in topics:
+        kind: SignalKind | None = None
+        tone: Literal["alert", "watch"] = "alert"
+        weight = 0.0
+        if topic.good and topic.rising:
+            kind, weight = "topic_rising", 10 + 10 * topic.change
+        elif topic.status in ("no_lead", "no_target", "stale"):
+            kind, weight = "topic_unanswered", 3 + topic.quiet_days / 30
+        elif topic.status == "overdue":
+            kind, weight = "topic_overdue", 4 + topic.late_days / 30
+        elif topic.status == "behind" and topic.hard:
+            kind, tone, weight = "topic_behind", "watch", -topic.gap_points
+        if kind is not None:
+            signals.append(
+                Signal(
+                    kind,
+                    tone,
+                    topic.code,
+                    topic.name,
+                    topic.status,
+                    topic.change if kind == "topic_rising" else float("nan"),
+                    topic.gap_points,
+                    count=topic.quiet_days if kind == "topic_unanswered" else topic.late_days,
+                    n=topic.cases,
+                    weight=weight,
+                )
+            )
+    return Checked(tuple(signals), len(topics))
 
 
 def data_problems(

@@ -15,7 +15,7 @@ from plotly.io.json import to_json_plotly
 
 from components.plain import plain
 from components.states import error_state
-from data_access.question import NothingPublishedError, Question, ask
+from data_access.question import NothingPublishedError, ask
 from data_access.store import Store
 from domain.filters import to_search
 from domain.periods import present
@@ -35,20 +35,24 @@ def reader() -> Scope:
     return CITY
 
 
-def answers(draw: Callable[[Question], Component]) -> Callable[[object], Any]:
+def answers(draw: Callable[..., Component]) -> Callable[..., Any]:
     """Return a callback that answers the question in the store.
+
+    ``draw`` takes the question and, where a page is about one thing, the texts that name it
+    (from the browser: anything may come, ``draw`` looks them up).
 
     The drawn panel is kept with the data version: asking again costs neither query nor drawing.
     One panel that fails says so, with a reference that stands in the log; the others stay.
     """
 
     @functools.wraps(draw)
-    def answer(search: object) -> Any:
+    def answer(search: object, *about: object) -> Any:
         if search is None:
             # The page is there before the shell has read the URL.
             raise exceptions.PreventUpdate
         try:
             question = ask(store(), reader(), search)
+            named = [each if isinstance(each, str) else "" for each in about]
             # The hour: how old the data is may be part of a panel.
             key = (
                 draw.__module__,
@@ -56,10 +60,13 @@ def answers(draw: Callable[[Question], Component]) -> Callable[[object], Any]:
                 reader(),
                 question.canonical,
                 to_search(question.asked),
+                *named,
                 f"{present():%Y-%m-%d %H}",
             )
             # As text: a drawn panel as Python objects takes ten times the memory.
-            text = question.snapshot.cached(key, lambda: to_json_plotly(plain(draw(question))))
+            text = question.snapshot.cached(
+                key, lambda: to_json_plotly(plain(draw(question, *named)))
+            )
             return json.loads(text)
         except NothingPublishedError:
             # The shell says so, once for the whole page.

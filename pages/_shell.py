@@ -201,7 +201,11 @@ def _of_controls(
 
     A control's value comes from the browser: everything is text until ``ask`` has read it.
     """
-    fields: dict[str, Any] = {"version": pinned.version, "period": pinned.period}
+    fields: dict[str, Any] = {
+        "version": pinned.version,
+        "period": pinned.period,
+        "order": before.asked.order,
+    }
     for name in ("compare", "basis", "indicator"):
         fields[name] = _text(values.get(name)) or getattr(before.asked, name)
     for name in DIMENSIONS:
@@ -336,6 +340,11 @@ def _chips(question: Question, path: str) -> list[bar.Chip]:
 def _links(path: str, search: str) -> list[frame.NavLink]:
     pages = [page for page in dash.page_registry.values() if page.get("order") is not None]
     return [
-        frame.NavLink(page["name"], page["path"] + search, page["path"] == path)
+        frame.NavLink(
+            page["name"],
+            page["path"] + search,
+            # A page about one thing belongs to the page that lists them.
+            path == page["path"] or (page["path"] != "/" and path.startswith(f"{page['path']}/")),
+        )
         for page in sorted(pages, key=lambda page: page["order"])
     ]

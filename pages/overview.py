@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from typing import NamedTuple
 
 import dash
@@ -26,6 +27,7 @@ from components.formatting import (
 )
 from components.page_strip import strip
 from components.panel import panel, panel_grid
+from components.progress import target_card, topic_row
 from components.sentences import answer_sentence, places_sentence, trend_sentence
 from components.sparkline import interval_bar, sparkline
 from components.states import empty_state, loading
@@ -64,6 +66,7 @@ from domain.filters import BASIS_LABELS, COMPARE_LABELS, to_search
 from domain.metrics import HEADLINE, METRICS, Change, Metric, broken_identities, total
 from domain.outcomes import COUNT_COLUMNS
 from domain.periods import Window, present, weeks_before
+from domain.schedule import ATTENTION, GOOD, STATUS_WORDS
 from domain.signals import (
     Checked,
     Signal,
@@ -72,8 +75,10 @@ from domain.signals import (
     overdue_stock,
     shrinking_denominators,
     together,
+    topic_exceptions,
 )
 from pages._answers import answers, reader
+from pages._programme import day_of, lines, year_of
 
 PATH = "/"
 dash.register_page(__name__, path=PATH, title="总览 · 接诉即办督办看板", name="总览", order=0)
@@ -94,6 +99,7 @@ def layout(**_query: str) -> html.Div:
     return html.Div(
         [
             loading(html.Div(id="overview-summary"), "20rem"),
+            loading(html.Div(id="overview-topics"), "16rem"),
             panel_grid(
                 [
                     loading(html.Div(id="overview-map"), "26rem"),
@@ -214,7 +220,7 @@ def show_summary(question: Question) -> html.Div:
                 checked.normal,
                 question.place,
             ),
-            card_row(_cards(question, wholes)),
+            card_row([*_cards(question, wholes), *_target_card(question)]),
         ]
     )
 
@@ -307,11 +313,76 @@ def _checked(question: Question, rows: pd.DataFrame) -> Checked:
                 rules,
             ),
         ]
+    if not (filters.district or filters.subdistrict):
+        # Progress is the city's: a district's page hears of its own.
+        year = year_of(question)
+        results.append(topic_exceptions([line.state for line in lines(question, year)]))
     return together(*results)
 
 
 def _signal_href(question: Question, signal: Signal) -> str | None:
+    if signal.kind.startswith("topic_"):
+        return _topic_href(question, signal.code)
     return _narrowed_to(question, signal.code) if signal.code else None
+
+
+# --- Topics -------------------------------------------------------------------------------------
+
+
+def _topic_href(question: Question, code: str) -> str:
+    return f"/topics/{code}{to_search(question.asked)}"
+
+
+def _target_card(question: Question) -> list[html.Article]:
+    """Return the card of the target with the largest stock, such as 10万套 of 57万套."""
+    found = lines(question, year_of(question))
+    standings = [
+        (each, ahead, line)
+        for line in found
+        for each, ahead in zip(line.standings, line.forecasts, strict=True)
+        if each.target.scheduled and each.target.stock > 0
+    ]
+    if not standings:
+        return []
+    now, ahead, line = max(standings, key=lambda each: each[0].target.stock)
+    return [target_card(now, ahead, _topic_href(question, line.topic.code))]
+
+
+@callback(Output("overview-topics", "children"), Input("question", "data"))
+@answers
+def show_topics(question: Question) -> html.Section | html.Div:
+    """Return the topics of the year as bullet rows, those that need attention first."""
+    year = year_of(question)
+    found = sorted(
+        lines(question, year),
+        key=lambda line: (ATTENTION[line.status], line.topic.month, line.topic.code),
+    )
+    if not found:
+        return html.Div()  # a city without such a programme has no panel for it
+    statuses = Counter(line.status for line in found)
+    told = "、".join(
+        f"{STATUS_WORDS[status]}{statuses[status]}题"
+        for status in sorted(statuses, key=ATTENTION.__getitem__)
+    )
+    rows = [
+        topic_row(
+            line.topic.name,
+            _topic_href(question, line.topic.code),
+            line.status,
+            line.standing,
+            line.forecast,
+            line.status in GOOD and line.volume.rising,
+        )
+        for line in found
+    ]
+    return panel(
+        f"每月一题进展（{year}年{len(found)}题）",
+        html.Ol(rows, className="topic-rows", style={"--rows": str(-(-len(rows) // 3))}),
+        sentence=f"{told}。粗线为完成，灰刻度为序时，黑线为目标，细线为预测（80 %区间）。",
+        note=f"全市累计，进度截至{day_of(question, year)}",
+        actions=[dcc.Link("全部题目", href=f"/topics{to_search(question.asked)}")],
+        wide=True,
+    )
 
 
 # --- Places -------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ def _add_topics(result: Programme, catalogue: Catalogue) -> None:
                 "theme": topic["theme"],
                 "name": topic["name"],
                 "launched_on": dt.date(YEAR, month, 1),
+                "closed_on": None,
                 "is_example": topic["is_example"] == "1",
             }
         )

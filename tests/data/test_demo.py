@@ -410,7 +410,7 @@ def test_topics(demo):
                   count(DISTINCT month) FROM topics""",
     )
     assert (count, themes, examples, months) == (27, 12, 13, 12)
-    marked = "SELECT count(*) FROM topics WHERE is_example <> (name LIKE '%(示例)')"
+    marked = "SELECT count(*) FROM topics WHERE is_example <> (name LIKE '%（示例）')"
     assert one(demo, marked) == 0
     leads, helpers = one(
         demo,

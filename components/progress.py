@@ -1,0 +1,311 @@
+"""Targets on the screen: status, bullet, and what they say in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+
+from dash import dcc, html
+
+from components.formatting import NO_VALUE, amount, points, share
+from components.sparkline import svg_image
+from domain.schedule import (
+    CHANCE_WORDS,
+    DAYS_IN_MONTH,
+    STATUS_WORDS,
+    Forecast,
+    Standing,
+    Status,
+)
+
+# Shape first, then the word; colour comes last and only for what is late.
+SHAPES: dict[Status, str] = {
+    "no_lead": "◇",
+    "no_target": "◇",
+    "stale": "◇",
+    "overdue": "◆",
+    "behind": "■",
+    "missed": "■",
+    "no_data": "□",
+    "recovering": "◐",
+    "pending": "○",
+    "on_schedule": "●",
+    "ahead": "▲",
+    "met": "●",
+    "done": "✓",
+}
+_TONES: dict[Status, str] = {
+    "no_lead": "alert",
+    "no_target": "alert",
+    "stale": "alert",
+    "overdue": "bad",
+    "behind": "bad",
+    "missed": "bad",
+    "recovering": "watch",
+    "ahead": "good",
+    "done": "good",
+}
+
+
+def status_mark(status: Status) -> html.Span:
+    """Return shape and word of a status."""
+    tone = _TONES.get(status)
+    return html.Span(
+        [
+            html.Span(SHAPES[status], className="shape", **{"aria-hidden": "true"}),
+            f" {STATUS_WORDS[status]}",
+        ],
+        className=f"standing status-{status}" + (f" is-{tone}" if tone else ""),
+    )
+
+
+def gap_text(standing: Standing) -> str:
+    """Return the gap to the timetable: "慢0.7个百分点", "快8.6个百分点", "与序时持平"."""
+    if math.isnan(standing.gap):
+        return NO_VALUE
+    gap = 100 * standing.gap
+    if abs(gap) < 0.05:
+        return "与序时持平"
+    return f"{'快' if gap > 0 else '慢'}{points(abs(gap))}"
+
+
+def gap_amount(standing: Standing) -> str:
+    """Return the gap in the target's unit with its sign: "−657套"; "—" for NaN."""
+    if math.isnan(standing.gap_units):
+        return NO_VALUE
+    size = amount(abs(standing.gap_units), standing.target.unit, standing.target.value)
+    if standing.gap_units == 0:
+        return size
+    return ("+" if standing.gap_units > 0 else "−") + size
+
+
+def amount_of(standing: Standing, value: float) -> str:
+    """Return an amount in the unit and on the scale of a target."""
+    return amount(value, standing.target.unit, standing.target.value)
+
+
+def per_month(standing: Standing, pace: float) -> str:
+    """Return a pace per day as an amount per month: "0.84万套/月"."""
+    if math.isnan(pace):
+        return NO_VALUE
+    return f"{amount_of(standing, pace * DAYS_IN_MONTH)}/月"
+
+
+def speed_text(standing: Standing) -> str:
+    """Return what the pace has to do: "须提速3.6 %", "可放慢…", "已完成"."""
+    if standing.status == "done":
+        return "已完成"
+    if math.isnan(standing.speed_up):
+        return NO_VALUE
+    if standing.speed_up > 0:
+        return f"须提速{share(standing.speed_up)}"
+    return "现有速度够用"
+
+
+def completion_text(standing: Standing) -> str:
+    """Return how much of what is done: "24.0 %"; of a level its value."""
+    if not standing.target.cumulative:
+        return amount_of(standing, standing.actual)
+    return share(standing.completion)
+
+
+def progress_sentence(standing: Standing) -> str:
+    """Return how a target stands as a sentence without its full stop.
+
+    "办理不动产权证书2.4万套，完成10万套的24.0 %，慢于序时0.7个百分点（序时24.66 %）".
+    """
+    target, words = standing.target, STATUS_WORDS[standing.status]
+    if standing.on_date is None:
+        return f"{target.name}{words}，没有进度"
+    done = f"{target.name}{amount_of(standing, standing.actual)}"
+    if math.isnan(target.value):
+        return f"{done}，没有目标值"
+    goal = amount_of(standing, target.value)
+    if not target.scheduled:
+        bound = "不高于" if target.direction == "down" else "不低于"
+        return f"{done}，目标{bound}{goal}，{words}"
+    part = f"{done}，完成{goal}的{share(standing.completion)}"
+    if standing.status == "done":
+        return part
+    return f"{part}，{against_schedule(standing)}（序时{share(standing.scheduled, 2)}）"
+
+
+def against_schedule(standing: Standing) -> str:
+    """Return the gap as part of a sentence: "慢于序时0.7个百分点"."""
+    text = gap_text(standing)
+    if text.startswith(("快", "慢")):
+        return f"{text[0]}于序时{text[1:]}"
+    return text
+
+
+def outlook_sentence(standing: Standing, ahead: Forecast) -> str:
+    """Return where it leads as a sentence without its full stop; "" when that is not open."""
+    target = standing.target
+    if not target.scheduled or standing.status in ("done", "pending") or not standing.days_left:
+        return ""
+    end = "年底" if (target.due_on.month, target.due_on.day) == (12, 31) else "到期"
+    needed, so_far = (
+        amount_of(standing, pace * DAYS_IN_MONTH)
+        for pace in (standing.required_pace, standing.pace)
+    )
+    parts = [
+        f"{speed_text(standing)}（其后每月{needed}，迄今每月{so_far}）",
+        f"按现有速度{end}{amount_of(standing, standing.straight_line)}",
+    ]
+    if standing.shortfall > 0:
+        parts.append(f"缺口{amount_of(standing, standing.shortfall)}")
+    if ahead.chance == "withheld":
+        parts.append(f"不作预测（{ahead.reason}）")
+    else:
+        parts.append(
+            f"预测{amount_of(standing, ahead.low)}–{amount_of(standing, ahead.high)}"
+            f"（80 %区间），按期完成{CHANCE_WORDS[ahead.chance]}"
+        )
+    return "，".join(parts)
+
+
+def reached_text(ahead: Forecast) -> str:
+    """Return when the target is reached: "2021-11-28（2021-10-31至2022-01-09）"; "—"."""
+    if ahead.chance == "withheld":
+        return f"{NO_VALUE}（{ahead.reason}）"
+    if ahead.reached_median is None:
+        return "三年内难以达到"
+    last = ahead.reached_late
+    until = f"{last:%Y-%m-%d}" if last else "三年以后"
+    return f"{ahead.reached_median:%Y-%m-%d}（{ahead.reached_early:%Y-%m-%d}至{until}）"
+
+
+def target_card(standing: Standing, ahead: Forecast, href: str) -> html.Article:
+    """Return the card of a target: name, share, amounts, bullet, the gap, where it leads."""
+    target = standing.target
+    stock = f"占存量{amount_of(standing, target.stock)}的{share(standing.of_stock)}"
+    on = f"，{standing.on_date:%m-%d}" if standing.on_date else ""
+    number, unit = share(standing.completion).rsplit(" ", 1) if standing.on_date else ("—", "")
+    return html.Article(
+        [
+            html.H3(dcc.Link(target.name, href=href), className="figure-name"),
+            html.P(
+                [
+                    html.Span(number, className="figure-number"),
+                    html.Span(f" {unit}", className="figure-unit"),
+                    html.Span([" ", status_mark(standing.status)], className="figure-status"),
+                ],
+                className="figure-value",
+            ),
+            html.P(
+                f"{amount_of(standing, standing.actual)} / {amount_of(standing, target.value)}{on}",
+                className="figure-sample",
+            ),
+            bullet(standing, ahead, width=216, height=30),
+            html.Dl(
+                [
+                    html.Div([html.Dt("序时"), html.Dd(gap_text(standing))]),
+                    html.Div([html.Dt("预测"), html.Dd(_chance_text(standing, ahead))]),
+                ],
+                className="figure-changes",
+            ),
+            *([html.P(stock, className="figure-extra")] if standing.of_stock > 0 else []),
+        ],
+        className="figure-card",
+    )
+
+
+def _chance_text(standing: Standing, ahead: Forecast) -> str:
+    if ahead.chance == "withheld":
+        return ahead.reason
+    return (
+        f"{amount_of(standing, ahead.low)}–{amount_of(standing, ahead.high)}，"
+        f"{CHANCE_WORDS[ahead.chance]}"
+    )
+
+
+def topic_row(
+    name: str,
+    href: str,
+    status: Status,
+    standing: Standing | None,
+    ahead: Forecast | None,
+    rising: bool,
+) -> html.Li:
+    """Return a topic on one line: shape, name, bullet, share, gap; 诉求升 when it is so."""
+    cells = [
+        html.Span(
+            [
+                html.Span(SHAPES[status], **{"aria-hidden": "true"}),
+                html.Span(STATUS_WORDS[status], className="visually-hidden"),
+            ],
+            className=f"shape status-{status}",
+            title=STATUS_WORDS[status],
+        ),
+        dcc.Link(name, href=href, className="topic-row-name", title=name),
+    ]
+    if standing is None or ahead is None:
+        return html.Li([*cells, html.Span(STATUS_WORDS[status])], className="topic-row")
+    said = gap_text(standing) if standing.target.scheduled else STATUS_WORDS[standing.by_figures]
+    if standing.status == "done":
+        said = STATUS_WORDS["done"]
+    return html.Li(
+        [
+            *cells,
+            bullet(standing, ahead, width=112, height=18),
+            html.Span(completion_text(standing), className="topic-row-number"),
+            html.Span("诉求升" if rising else said, className="is-bad" if rising else "topic-gap"),
+        ],
+        className="topic-row",
+    )
+
+
+_BULLET_TO = 1.25  # of the target; what is beyond is drawn to the edge, with a mark
+_INK, _PALE, _RULE, _LATE = "#1d2733", "#8d98a5", "#d3d9e0", "#9a4a12"
+
+
+def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 20) -> html.Img:
+    """Return a bullet row: what is done, the 序时 tick, the target line, the forecast whisker.
+
+    One axis for every row, in shares of the target: 0 to 125 %; more ends in an arrow.
+    """
+    target = standing.target
+    alt = progress_sentence(standing)
+    middle, top, thick = height / 2, height / 2 - 4, 8.0
+    edge = 2.0
+
+    def x(part: float) -> float:
+        return edge + min(max(part, 0.0), _BULLET_TO) / _BULLET_TO * (width - 2 * edge)
+
+    parts = [
+        f'<path d="M{x(0):.1f} {middle}H{x(1):.1f}" stroke="{_RULE}" stroke-width="{thick}"/>',
+        f'<path d="M{x(1):.1f} {top - 3}v{thick + 6}" stroke="{_INK}" stroke-width="1.6"/>',
+    ]
+    if not target.scheduled or math.isnan(standing.completion):
+        rule = f'<path d="M0 {middle}H{width}" stroke="{_RULE}" stroke-dasharray="2 3"/>'
+        return svg_image([rule], width, height, alt, "bullet")
+    colour = _LATE if standing.status in ("behind", "overdue") else "#17457f"
+    parts.append(
+        f'<path d="M{x(0):.1f} {middle}H{x(standing.completion):.1f}" stroke="{colour}" '
+        f'stroke-width="{thick}"/>'
+    )
+    if standing.completion > _BULLET_TO:
+        tip = x(_BULLET_TO)
+        parts.append(
+            f'<path d="M{tip - 9:.1f} {top}l5 {thick / 2}l-5 {thick / 2}" stroke="#ffffff" '
+            'stroke-width="1.8" fill="none"/>'
+        )
+    if ahead.chance != "withheld":
+        low, high = x(ahead.low / target.value), x(ahead.high / target.value)
+        parts.append(
+            f'<path d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 3.5}v7M{high:.1f} '
+            f'{middle - 3.5}v7" stroke="{_INK}" stroke-width="1.4" fill="none"/>'
+        )
+    if standing.status != "done":
+        tick = x(standing.scheduled)
+        parts.append(
+            f'<path d="M{tick:.1f} {top - 4}v{thick + 8}" stroke="{_PALE}" stroke-width="2.4"/>'
+        )
+    return svg_image(parts, width, height, alt, "bullet")
+
+
+def late_text(standing: Standing, as_of: dt.date) -> str:
+    """Return for how long a target has been late: "滞后第6周"; "" when it is not."""
+    if standing.late_since is None:
+        return ""
+    return f"滞后第{(as_of - standing.late_since).days // 7 + 1}周"

@@ -1,0 +1,466 @@
+"""The programme 每月一题 as published: topics, targets, progress, milestones, and their cases."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from data_access import schema
+from data_access.case_counts import conditions
+from data_access.store import Snapshot
+from domain.filters import Filters
+from domain.outcomes import COUNT_COLUMNS
+from domain.periods import Window
+from domain.programme import Topic, Unit
+from domain.schedule import Figures, Target
+from domain.scope import Scope
+
+
+def topic_years(snapshot: Snapshot) -> tuple[int, ...]:
+    """Return the years that have topics, in order."""
+    return tuple(sorted(int(year) for year in set(snapshot.reference.topics["year"])))
+
+
+def topics_of_year(snapshot: Snapshot, year: int) -> tuple[Topic, ...]:
+    """Return the topics of a year by month and code, with their targets."""
+    topics = snapshot.cached(("programme",), lambda: _topics(snapshot))
+    return tuple(topic for topic in topics if topic.year == year)
+
+
+def topic_of_code(snapshot: Snapshot, code: str) -> Topic | None:
+    """Return the topic that a code names; None when the data has none."""
+    topics = snapshot.cached(("programme",), lambda: _topics(snapshot))
+    return next((topic for topic in topics if topic.code == code), None)
+
+
+def _topics(snapshot: Snapshot) -> tuple[Topic, ...]:
+    reference = snapshot.reference
+    units = {
+        int(row.id): Unit(str(row.code), str(row.name))
+        for row in reference.units.itertuples(index=False)
+    }
+    categories = dict(zip(reference.categories["id"], reference.categories["code"], strict=True))
+    with snapshot.engine.connect() as connection:
+        of_units = connection.execute(sa.select(schema.topic_units)).all()
+        of_categories = connection.execute(sa.select(schema.topic_categories)).all()
+        targets = connection.execute(sa.select(schema.targets).order_by(schema.targets.c.id)).all()
+        plans = connection.execute(
+            sa.select(schema.target_plan).order_by(schema.target_plan.c.on_date)
+        ).all()
+    code_of = dict(zip(reference.topics["id"], reference.topics["code"], strict=True))
+    result = []
+    for row in reference.topics.sort_values(["year", "month", "code"]).itertuples(index=False):
+        roles = {
+            role: tuple(
+                units[each.unit_id]
+                for each in of_units
+                if each.topic_id == row.id and each.role == role and each.unit_id in units
+            )
+            for role in ("主责", "配合")
+        }
+        result.append(
+            Topic(
+                str(row.code),
+                int(row.year),
+                int(row.month),
+                str(row.theme),
+                str(row.name),
+                _day(row.launched_on),
+                _day(row.closed_on),
+                bool(row.is_example),
+                roles["主责"],
+                roles["配合"],
+                tuple(
+                    str(categories[each.category_id])
+                    for each in of_categories
+                    if each.topic_id == row.id and each.category_id in categories
+                ),
+                tuple(
+                    Target(
+                        each.code,
+                        str(code_of[each.topic_id]),
+                        each.name,
+                        each.unit,
+                        _number(each.value),
+                        _number(each.stock),
+                        each.start_on,
+                        each.due_on,
+                        each.direction,
+                        bool(each.cumulative),
+                        tuple((p.on_date, float(p.value)) for p in plans if p.target_id == each.id),
+                    )
+                    for each in targets
+                    if each.topic_id == row.id
+                ),
+            )
+        )
+    return tuple(result)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _day(value: Any) -> dt.date | None:
+    if value is None or pd.isna(value):
+        return None
+    return value.date() if isinstance(value, dt.datetime) else value
+
+
+def progress_by_target(snapshot: Snapshot, year: int) -> dict[str, Figures]:
+    """Return target code → the city's progress in order of date, for the targets of a year."""
+
+    def read() -> dict[str, Figures]:
+        figures: dict[str, list[tuple[dt.date, float]]] = {}
+        for code, on_date, value in _progress(
+            snapshot, [t.code for topic in topics_of_year(snapshot, year) for t in topic.targets]
+        ):
+            figures.setdefault(code, []).append((on_date, value))
+        return dict(figures)
+
+    return snapshot.cached(("progress", year), read)
+
+
+def _progress(snapshot: Snapshot, codes: Sequence[str]) -> list[tuple[str, dt.date, float]]:
+    progress, targets = schema.progress.c, schema.targets.c
+    statement = (
+        sa.select(targets.code, progress.on_date, progress.value)
+        .select_from(schema.progress.join(schema.targets, targets.id == progress.target_id))
+        .where(progress.district_id.is_(None), targets.code.in_(codes))
+        .order_by(progress.on_date)
+    )
+    with snapshot.engine.connect() as connection:
+        return [(row[0], row[1], float(row[2])) for row in connection.execute(statement)]
+
+
+def invented_dates(snapshot: Snapshot, target: str) -> frozenset[dt.date]:
+    """Return the dates of a target's city figures that nobody published (demo data)."""
+    progress, targets = schema.progress.c, schema.targets.c
+    statement = (
+        sa.select(progress.on_date)
+        .select_from(schema.progress.join(schema.targets, targets.id == progress.target_id))
+        .where(progress.district_id.is_(None), targets.code == target, progress.invented)
+    )
+
+    def read() -> frozenset[dt.date]:
+        with snapshot.engine.connect() as connection:
+            return frozenset(connection.scalars(statement))
+
+    return snapshot.cached(("invented", target), read)
+
+
+def progress_by_district(
+    snapshot: Snapshot, scope: Scope, target: str
+) -> dict[str, list[tuple[dt.date, float]]]:
+    """Return district code → the progress of a target there, in order of date.
+
+    Only districts that report, and only those of the scope.
+    """
+
+    def read() -> dict[str, list[tuple[dt.date, float]]]:
+        progress, targets, districts = schema.progress.c, schema.targets.c, schema.districts.c
+        statement = (
+            sa.select(districts.code, progress.on_date, progress.value)
+            .select_from(
+                schema.progress.join(schema.targets, targets.id == progress.target_id).join(
+                    schema.districts, districts.id == progress.district_id
+                )
+            )
+            .where(targets.code == target)
+            .order_by(progress.on_date)
+        )
+        if scope.districts is not None:
+            statement = statement.where(districts.code.in_(sorted(scope.districts)))
+        result: dict[str, list[tuple[dt.date, float]]] = {}
+        with snapshot.engine.connect() as connection:
+            for code, on_date, value in connection.execute(statement):
+                result.setdefault(code, []).append((on_date, float(value)))
+        return result
+
+    return snapshot.cached(("district progress", scope, target), read)
+
+
+def stock_by_district(snapshot: Snapshot, scope: Scope, target: str) -> dict[str, float]:
+    """Return district code → units of the projects of a target there; empty without projects."""
+
+    def read() -> dict[str, float]:
+        projects, targets, districts = schema.projects.c, schema.targets.c, schema.districts.c
+        statement = (
+            sa.select(districts.code, sa.cast(sa.func.sum(projects.units), sa.BigInteger))
+            .select_from(
+                schema.projects.join(schema.targets, targets.id == projects.target_id).join(
+                    schema.districts, districts.id == projects.district_id
+                )
+            )
+            .where(targets.code == target)
+            .group_by(districts.code)
+        )
+        if scope.districts is not None:
+            statement = statement.where(districts.code.in_(sorted(scope.districts)))
+        with snapshot.engine.connect() as connection:
+            return {row[0]: float(row[1]) for row in connection.execute(statement)}
+
+    return snapshot.cached(("district stock", scope, target), read)
+
+
+def milestones_of_year(snapshot: Snapshot, year: int) -> pd.DataFrame:
+    """Return the milestones of a year's topics, by topic, due date and name.
+
+    Columns: ``topic`` (code), ``list`` (任务清单, 政策清单, 责任清单), ``name``, ``unit_code``,
+    ``unit`` (str; "" for none), ``due_on`` (date), ``done_on`` (date or None).
+    """
+
+    def read() -> pd.DataFrame:
+        milestones, topics, units = schema.milestones.c, schema.topics.c, schema.units.c
+        statement = (
+            sa.select(
+                topics.code,
+                milestones.list,
+                milestones.name,
+                sa.func.coalesce(units.code, ""),
+                sa.func.coalesce(units.name, ""),
+                milestones.due_on,
+                milestones.done_on,
+            )
+            .select_from(
+                schema.milestones.join(schema.topics, topics.id == milestones.topic_id).outerjoin(
+                    schema.units, units.id == milestones.unit_id
+                )
+            )
+            .where(topics.year == year)
+            .order_by(topics.code, milestones.due_on, milestones.name)
+        )
+        with snapshot.engine.connect() as connection:
+            rows = [tuple(row) for row in connection.execute(statement)]
+        columns = ["topic", "list", "name", "unit_code", "unit", "due_on", "done_on"]
+        return pd.DataFrame(rows, columns=columns, dtype="object")
+
+    return snapshot.cached(("milestones", year), read)
+
+
+def weekly_cases(
+    snapshot: Snapshot, scope: Scope, filters: Filters, weeks: Sequence[Window]
+) -> dict[str, np.ndarray]:
+    """Return topic code → cases per week (float64, in the order of ``weeks``).
+
+    The key "" has the cases of no topic. ``filters`` narrow the place only; a topic without a
+    case in these weeks is left out.
+    """
+    asked = _place_only(filters)
+    return snapshot.cached(
+        ("weekly cases", scope, asked, weeks[0], weeks[-1]),
+        lambda: _weekly_cases(snapshot, scope, asked, weeks),
+    )
+
+
+def _place_only(filters: Filters) -> Filters:
+    return Filters(basis=filters.basis, district=filters.district, subdistrict=filters.subdistrict)
+
+
+def _weekly_cases(
+    snapshot: Snapshot, scope: Scope, filters: Filters, weeks: Sequence[Window]
+) -> dict[str, np.ndarray]:
+    rows = _topic_weeks(snapshot, scope, filters, weeks, None, by_district=False)
+    code_of = {
+        int(identity): str(code)
+        for identity, code in zip(
+            snapshot.reference.topics["id"], snapshot.reference.topics["code"], strict=True
+        )
+    }
+    place = {week.start: position for position, week in enumerate(weeks)}
+    result: dict[str, np.ndarray] = {}
+    for week, topic, _, cases in rows:
+        code = "" if topic is None else code_of[int(topic)]
+        series = result.setdefault(code, np.zeros(len(weeks)))
+        series[place[week]] += cases
+    return result
+
+
+def weekly_cases_by_district(
+    snapshot: Snapshot, scope: Scope, filters: Filters, weeks: Sequence[Window], topic: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the weekly cases of a topic and those of no topic, by district.
+
+    Columns of both: ``week_start`` (date), ``code`` (str, "" where the place is not known),
+    ``cases`` (int64). ``filters`` narrow the place only.
+    """
+
+    def read() -> tuple[pd.DataFrame, pd.DataFrame]:
+        topics, districts = snapshot.reference.topics, snapshot.reference.districts
+        ids = [int(each) for each in topics.loc[topics["code"] == topic, "id"]]
+        code_of = dict(zip(districts["id"], districts["code"], strict=True))
+        rows = _topic_weeks(
+            snapshot, scope, _place_only(filters), weeks, ids[0] if ids else -1, by_district=True
+        )
+        frames = []
+        for of_topic in (True, False):
+            chosen = [
+                (week, str(code_of.get(district, "")), int(cases))
+                for week, each, district, cases in rows
+                if (each is not None) == of_topic
+            ]
+            frames.append(pd.DataFrame(chosen, columns=["week_start", "code", "cases"]))
+        return frames[0], frames[1]
+
+    key = ("topic weeks", scope, _place_only(filters), weeks[0], weeks[-1], topic)
+    return snapshot.cached(key, read)
+
+
+def _topic_weeks(
+    snapshot: Snapshot,
+    scope: Scope,
+    filters: Filters,
+    weeks: Sequence[Window],
+    topic_id: int | None,
+    *,
+    by_district: bool,
+) -> list[tuple[dt.date, int | None, int | None, int]]:
+    """Return rows of week, topic id, district id (None unless asked for) and cases.
+
+    ``topic_id`` None: all topics; else this one. Cases of no topic are always there.
+    """
+    # Only the case table knows street and topic together.
+    table = schema.cases if filters.subdistrict else schema.daily_category
+    week = sa.cast(sa.func.date_trunc("week", table.c.created_on), sa.Date)
+    counted = sa.func.count() if table is schema.cases else sa.func.sum(table.c.cases)
+    keys = [week, table.c.topic_id, *([table.c.district_id] if by_district else [])]
+    statement = (
+        sa.select(*keys, sa.cast(counted, sa.BigInteger))
+        .where(
+            table.c.created_on.between(weeks[0].start, weeks[-1].end),
+            *conditions(snapshot, scope, filters, table),
+        )
+        .group_by(*keys)
+    )
+    if topic_id is not None:
+        statement = statement.where(
+            sa.or_(table.c.topic_id == topic_id, table.c.topic_id.is_(None))
+        )
+    with snapshot.engine.connect() as connection:
+        rows = connection.execute(statement).all()
+    return [
+        (
+            row[0].date() if isinstance(row[0], dt.datetime) else row[0],
+            row[1],
+            row[2] if by_district else None,
+            int(row[-1]),
+        )
+        for row in rows
+    ]
+
+
+def cases_of_topic(
+    snapshot: Snapshot, scope: Scope, filters: Filters, topic: str, kind: str, limit: int = 10
+) -> pd.DataFrame:
+    """Return some cases of a topic: "newest", "oldest_open" or "repeated".
+
+    Columns: ``case_id``, ``created_at`` (datetime), ``due_at`` (datetime or NaT), ``place``,
+    ``category``, ``summary`` (str), ``closed`` (bool). No caller is in the data. ``repeated`` has
+    the cases that most others repeat, with their number in ``repeats`` (int64; else 0).
+    """
+    asked = _place_only(filters).narrowed(topic=(topic,))
+    key = ("topic cases", scope, asked, kind, limit)
+    return snapshot.cached(key, lambda: _cases(snapshot, scope, asked, kind, limit))
+
+
+def _cases(
+    snapshot: Snapshot, scope: Scope, filters: Filters, kind: str, limit: int
+) -> pd.DataFrame:
+    cases = schema.cases
+    where = conditions(snapshot, scope, filters, cases)
+    repeats: sa.ColumnElement[int] = sa.literal(0)
+    source: sa.FromClause = cases
+    order: list[Any] = [cases.c.created_at.desc(), cases.c.case_id]
+    if kind == "oldest_open":
+        where.append(cases.c.closed == sa.false())
+        order = [cases.c.created_at, cases.c.case_id]
+    elif kind == "repeated":
+        again = (
+            sa.select(cases.c.repeat_of, sa.func.count().label("repeats"))
+            .where(cases.c.repeat_of.is_not(None), *where)
+            .group_by(cases.c.repeat_of)
+            .order_by(sa.desc("repeats"), cases.c.repeat_of)
+            .limit(limit)
+            .subquery()
+        )
+        source = cases.join(again, again.c.repeat_of == cases.c.case_id)
+        repeats, order = again.c.repeats, [again.c.repeats.desc(), cases.c.case_id]
+    else:
+        assert kind == "newest"
+    names = ("case_id", "created_at", "due_at", "summary", "closed")
+    places = ("district_id", "subdistrict_id", "category_id")
+    statement = (
+        sa.select(*(cases.c[name] for name in (*names, *places)), repeats)
+        .select_from(source)
+        .where(*where)
+        .order_by(*order)
+        .limit(limit)
+    )
+    with snapshot.engine.connect() as connection:
+        rows = connection.execute(statement).all()
+    reference = snapshot.reference
+    district, street, category = (
+        dict(zip(frame["id"], frame["name"], strict=True))
+        for frame in (reference.districts, reference.subdistricts, reference.categories)
+    )
+    records = [
+        (
+            row.case_id,
+            row.created_at,
+            row.due_at,
+            "".join(filter(None, (district.get(row.district_id), street.get(row.subdistrict_id)))),
+            category.get(row.category_id, ""),
+            row.summary or "",
+            bool(row.closed),
+            int(row[-1]),
+        )
+        for row in rows
+    ]
+    columns = ["case_id", "created_at", "due_at", "place", "category", "summary", "closed"]
+    return pd.DataFrame(records, columns=[*columns, "repeats"])
+
+
+def counts_by_topic_and_district(
+    snapshot: Snapshot, scope: Scope, filters: Filters, window: Window
+) -> dict[str, pd.DataFrame]:
+    """Return topic code → counts by district: ``COUNT_COLUMNS``, index district code.
+
+    Cases without a known district have the index "". ``filters`` narrow 口径 only: the rug shows
+    every district.
+    """
+
+    def read() -> dict[str, pd.DataFrame]:
+        table = schema.daily_category
+        asked = Filters(basis=filters.basis)
+        sums = [
+            sa.cast(sa.func.sum(table.c[name]), sa.BigInteger).label(name) for name in COUNT_COLUMNS
+        ]
+        statement = (
+            sa.select(table.c.topic_id, table.c.district_id, *sums)
+            .where(
+                table.c.created_on.between(window.start, window.end),
+                table.c.topic_id.is_not(None),
+                *conditions(snapshot, scope, asked, table),
+            )
+            .group_by(table.c.topic_id, table.c.district_id)
+        )
+        with snapshot.engine.connect() as connection:
+            rows = connection.execute(statement).all()
+        topics, districts = snapshot.reference.topics, snapshot.reference.districts
+        topic_of = dict(zip(topics["id"], topics["code"], strict=True))
+        district_of = dict(zip(districts["id"], districts["code"], strict=True))
+        result: dict[str, dict[str, tuple]] = {}
+        for row in rows:
+            code = str(district_of.get(row[1], ""))
+            result.setdefault(str(topic_of[row[0]]), {})[code] = tuple(row[2:])
+        return {
+            topic: pd.DataFrame.from_dict(own, orient="index", columns=list(COUNT_COLUMNS))
+            for topic, own in result.items()
+        }
+
+    return snapshot.cached(("topic districts", scope, filters.basis, window), read)

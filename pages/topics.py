@@ -1,0 +1,574 @@
+"""每月一题: which of the year's problems is behind, will it make it, do citizens feel it?"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dash
+import numpy as np
+import pandas as pd
+from dash import Input, Output, callback, dcc, html
+from dash.development.base_component import Component
+
+from components.exceptions import exception_list
+from components.formatting import NO_VALUE, count, share
+from components.page_strip import strip
+from components.panel import panel
+from components.progress import (
+    SHAPES,
+    amount_of,
+    bullet,
+    completion_text,
+    gap_amount,
+    gap_text,
+    late_text,
+    per_month,
+    speed_text,
+    status_mark,
+)
+from components.sparkline import interval_bar, sparkline
+from components.states import empty_state, loading
+from components.tables import Apart, Column, Content, Row, data_table, link_cell, value_cell
+from components.tile_map import MARKS, standing_tone
+from data_access.case_counts import counts_by_window
+from data_access.programme import counts_by_topic_and_district, milestones_of_year
+from data_access.question import Question
+from domain.comparison import of_window
+from domain.filters import BASIS_LABELS, ORDER_LABELS, to_search
+from domain.metrics import METRICS, estimate, standings
+from domain.periods import weeks_before
+from domain.programme import Tasks, Topic, tasks
+from domain.schedule import ATTENTION, CHANCE_WORDS, GOOD, LATE, STAGE_WORDS, STATUS_WORDS, Status
+from domain.signals import topic_exceptions
+from pages._answers import answers, reader
+from pages._programme import SPARK_WEEKS, Line, day_of, lines, rules_of, year_of
+
+PATH = "/topics"
+dash.register_page(
+    __name__, path=PATH, title="每月一题 · 接诉即办督办看板", name="每月一题", order=1
+)
+
+_RESOLUTION, _VOLUME = METRICS["resolution"], METRICS["volume"]
+_UNANSWERED: tuple[Status, ...] = ("no_lead", "no_target", "stale")
+
+
+def layout(**_query: str) -> html.Div:
+    """Return the empty page; its panels fill themselves."""
+    return html.Div(
+        [
+            loading(html.Div(id="topics-summary"), "12rem"),
+            loading(html.Div(id="topics-table"), "40rem"),
+            loading(html.Div(id="topics-rug"), "30rem"),
+            loading(html.Div(id="topics-units"), "20rem"),
+        ],
+        className="page page-topics",
+    )
+
+
+def _topic_href(question: Question, code: str, **changes: str | tuple[str, ...]) -> str:
+    """Return the link to a topic's page, other filters kept."""
+    return f"{PATH}/{code}{to_search(question.asked.narrowed(**changes))}"
+
+
+# --- Summary ------------------------------------------------------------------------------------
+
+
+@callback(Output("topics-summary", "children"), Input("question", "data"))
+@answers
+def show_summary(question: Question) -> html.Div:
+    """Return the answer sentence, the exceptions and the year as months."""
+    year = year_of(question)
+    found = lines(question, year)
+    head = strip(
+        _answer(year, found),
+        f"进度截至 {day_of(question, year)} · {question.words}",
+        question.snapshot.cutoff,
+        question.rules.version,
+        question.snapshot.key,
+        question.snapshot.is_demo,
+        link=PATH + question.canonical,
+    )
+    if not found:
+        return html.Div([head, empty_state()])
+    checked = topic_exceptions([line.state for line in found])
+    signals = sorted(checked.signals, key=lambda signal: (signal.tone != "alert", -signal.weight))
+    return html.Div(
+        [
+            head,
+            exception_list(
+                signals,
+                [_topic_href(question, signal.code) for signal in signals],
+                checked.normal,
+                question.place,
+            ),
+            _months(question, year, found),
+        ]
+    )
+
+
+def _answer(year: int, found: Sequence[Line]) -> str:
+    """Return the title: how many problems stand how, the worst first."""
+    if not found:
+        return f"{year}年没有每月一题"
+    statuses = Counter(line.status for line in found)
+    parts = [
+        f"{statuses[status]}题{STATUS_WORDS[status]}"
+        for status in sorted(statuses, key=ATTENTION.__getitem__)
+        if status not in GOOD
+    ]
+    good = sum(statuses[status] for status in GOOD)
+    if good:
+        parts.append(f"{good}题达序时或更好")
+    return f"{year}年每月一题{len(found)}题：{'、'.join(parts)}"
+
+
+def _months(question: Question, year: int, found: Sequence[Line]) -> html.Section:
+    """Return the year as twelve months, each with its theme and problems."""
+    as_of = day_of(question, year)
+    cells: list[Component] = []
+    for month in range(1, 13):
+        own = [line for line in found if line.topic.month == month]
+        themes = list(dict.fromkeys(line.topic.theme for line in own))
+        focus = (as_of.year, as_of.month) == (year, month)
+        cells.append(
+            html.Li(
+                [
+                    html.P(
+                        [
+                            html.Span(f"{month}月", className="month-number"),
+                            f" {'、'.join(themes)}",
+                            *([html.Span("本月重点", className="month-now")] if focus else []),
+                        ],
+                        className="month-head",
+                    ),
+                    html.Ul(
+                        [
+                            html.Li(
+                                dcc.Link(
+                                    [
+                                        html.Span(
+                                            SHAPES[line.status],
+                                            className=f"shape status-{line.status}",
+                                            **{"aria-hidden": "true"},
+                                        ),
+                                        html.Span(line.topic.name, className="month-topic"),
+                                        html.Small(
+                                            f"{STATUS_WORDS[line.status]} · "
+                                            f"{STAGE_WORDS[line.stage]}"
+                                        ),
+                                    ],
+                                    href=_topic_href(question, line.topic.code),
+                                )
+                            )
+                            for line in own
+                        ]
+                    ),
+                ],
+                className="month is-focus" if focus else "month",
+            )
+        )
+    return html.Section(
+        [html.H2("全年各月", className="visually-hidden"), html.Ol(cells, className="months")],
+        className="year",
+    )
+
+
+# --- Table --------------------------------------------------------------------------------------
+
+
+@callback(Output("topics-table", "children"), Input("question", "data"))
+@answers
+def show_table(question: Question) -> html.Section:
+    """Return the topics with bullet, gap, pace, forecast, complaints and 解决率."""
+    year = year_of(question)
+    found = lines(question, year)
+    title = f"{len(found)}题进展"
+    if not found:
+        return panel(title, empty_state(), wide=True)
+    as_of, rules = day_of(question, year), rules_of(question, year)
+    counts = of_window(
+        counts_by_window(
+            question.snapshot, reader(), question.filters, question.windows[:1], "topic"
+        ),
+        "now",
+    )
+    rates = estimate(counts, _RESOLUTION, question.rules)
+    of_topic = {
+        code: (float(rates["value"].iloc[place]), float(rates["n"].iloc[place]),
+               float(rates["low"].iloc[place]), float(rates["high"].iloc[place]))
+        for place, code in enumerate(counts["code"])
+    }  # fmt: skip
+    weeks = [w for w in weeks_before(as_of, as_of, SPARK_WEEKS + 1) if w.days == 7][-SPARK_WEEKS:]
+    rows = [
+        Row(_topic_cells(question, line, of_topic.get(line.topic.code), weeks, as_of))
+        for line in _ordered(found, question.asked.order)
+    ]
+    columns = [
+        Column("name", "每月一题"),
+        Column("status", "状态"),
+        Column("bullet", "完成情况", "center", "粗线完成 灰刻度序时 黑线目标"),
+        Column("completion", "完成率", "end"),
+        Column("gap", "与序时", "start", "百分点 · 数量"),
+        Column("pace", "须达速度", "start", phone=False),
+        Column("chance", "按期完成", "start", "80 %区间", phone=False),
+        Column("volume", f"近{rules.rise_weeks}周诉求", "end", "件 · 比预期", phone=False),
+        Column("spark", f"近{SPARK_WEEKS}周", "center", phone=False),
+        Column("resolution", "解决率", "end", phone=False),
+        Column("lead", "主责", "start", phone=False),
+        Column("updated", "进度日期", "end", phone=False),
+    ]
+    return panel(
+        title,
+        data_table(
+            columns,
+            rows,
+            f"{year}年每月一题进展，进度截至{as_of}，{question.words}",
+            caption_hidden=True,
+        ),
+        sentence=_table_sentence(found),
+        note=f"进度为全市累计，截至{as_of}；诉求与解决率：{question.words}",
+        actions=[_order_links(question)],
+        wide=True,
+    )
+
+
+def _table_sentence(found: Sequence[Line]) -> str:
+    hard = sum(1 for line in found if line.forecast is not None and line.forecast.chance == "hard")
+    rising = [line.topic.name for line in found if line.volume.rising]
+    parts = [f"预测按期完成难的{hard}题" if hard else "没有预测按期完成难的"]
+    if rising:
+        parts.append(f"诉求量明显高于预期的{len(rising)}题（{'、'.join(rising[:5])}）")
+    else:
+        parts.append("没有诉求量明显高于预期的")
+    return "；".join(parts) + "。"
+
+
+def _ordered(found: Sequence[Line], order: str) -> list[Line]:
+    def gap(line: Line) -> float:
+        now = line.standing
+        return now.gap if now is not None and not math.isnan(now.gap) else math.inf
+
+    keys: dict[str, Callable[[Line], Any]] = {
+        "attention": lambda line: (ATTENTION[line.status], not line.volume.rising, gap(line)),
+        "gap": gap,
+        "month": lambda line: (line.topic.month, line.topic.code),
+        "lead": lambda line: (line.lead_names, line.topic.month),
+    }
+    return sorted(found, key=keys[order])
+
+
+def _order_links(question: Question) -> html.Span:
+    links: list[Component | str] = ["排列："]
+    for order, label in ORDER_LABELS.items():
+        chosen = question.asked.order == order
+        links.append(
+            html.Span(label, className="order-now", **{"aria-current": "true"})
+            if chosen
+            else dcc.Link(label, href=PATH + to_search(question.asked.narrowed(order=order)))
+        )
+    return html.Span(links, className="orders")
+
+
+def _topic_cells(
+    question: Question,
+    line: Line,
+    rate: tuple[float, float, float, float] | None,
+    weeks: Sequence,
+    as_of: dt.date,
+) -> dict[str, Content]:
+    topic, now, ahead = line.topic, line.standing, line.forecast
+    name: list[Content] = [
+        link_cell(topic.name, _topic_href(question, topic.code)),
+        html.Small(
+            f"{topic.month}月 · {topic.theme}"
+            + (f" · 共{len(topic.targets)}项目标" if len(topic.targets) > 1 else "")
+        ),
+    ]
+    cells: dict[str, Content] = {
+        "name": name,
+        "status": _status_cell(line, as_of),
+        "lead": line.lead_names,
+        "volume": _volume_cell(line),
+        "spark": sparkline(_weekly_frame(line, weeks), _VOLUME),
+        "resolution": value_cell(_RESOLUTION, rate[0], rate[1]) if rate else NO_VALUE,
+    }
+    if now is None or ahead is None:
+        return cells
+    cells |= {
+        "bullet": [bullet(now, ahead), html.Small(_goal(line))],
+        "completion": completion_text(now),
+        "gap": [gap_text(now), html.Small(gap_amount(now))]
+        if not math.isnan(now.gap)
+        else NO_VALUE,
+        "pace": [speed_text(now), html.Small(per_month(now, now.required_pace))]
+        if now.required_pace > 0
+        else speed_text(now),
+        "chance": [
+            CHANCE_WORDS[ahead.chance],
+            html.Small(
+                ahead.reason
+                if ahead.chance == "withheld"
+                else f"{amount_of(now, ahead.low)}–{amount_of(now, ahead.high)}"
+            ),
+        ],
+        "updated": f"{now.on_date:%m-%d}" if now.on_date else NO_VALUE,
+    }
+    return cells
+
+
+def _goal(line: Line) -> str:
+    now = line.standing
+    assert now is not None
+    if math.isnan(now.target.value):
+        return f"{now.target.name} {amount_of(now, now.actual)}（无目标值）"
+    return f"{now.target.name} {amount_of(now, now.actual)} / {amount_of(now, now.target.value)}"
+
+
+def _status_cell(line: Line, as_of: dt.date) -> list[Content]:
+    cell: list[Content] = [status_mark(line.status)]
+    now = line.standing
+    words = late_text(now, as_of) if now is not None else ""
+    if line.status == "recovering":
+        words = "近4周曾滞后"
+    if line.status in GOOD and line.volume.rising:
+        words = "进度绿、诉求升"
+    if now is not None and line.status in _UNANSWERED and now.by_figures != line.status:
+        # Nobody answers for it, but its figures say something all the same.
+        words = "，".join(filter(None, (STATUS_WORDS[now.by_figures], words)))
+    if words:
+        cell.append(html.Small(words))
+    return cell
+
+
+def _volume_cell(line: Line) -> list[Content]:
+    change = line.volume.change
+    if math.isnan(change):
+        return [count(line.volume.cases), html.Small("无上年数据")]
+    words = f"{'多' if change >= 0 else '少'}{share(abs(change))}"
+    return [
+        count(line.volume.cases),
+        html.Small(f"▲ {words}" if line.volume.rising else words,
+                   className="is-bad" if line.volume.rising else None),
+    ]  # fmt: skip
+
+
+def _weekly_frame(line: Line, weeks: Sequence) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "week_start": np.array([week.start for week in weeks], dtype="object"),
+            "week_end": np.array([week.end for week in weeks], dtype="object"),
+            "value": line.weekly[-len(weeks) :],
+            "mature": True,
+        }
+    )
+
+
+# --- Rug ----------------------------------------------------------------------------------------
+
+
+@callback(Output("topics-rug", "children"), Input("question", "data"))
+@answers
+def show_rug(question: Question) -> html.Section:
+    """Return topics × districts: 解决率 against the rest as a shape, volume as a shade."""
+    year = year_of(question)
+    found = lines(question, year)
+    districts = question.snapshot.reference.districts
+    title = "各题在各区的解决率"
+    if not found or len(districts) < 2:
+        return panel(title, empty_state(), wide=True)
+    counts = counts_by_topic_and_district(
+        question.snapshot, reader(), question.filters, question.period.window
+    )
+    below = 0
+    rows = []
+    for line in found:
+        own = counts.get(line.topic.code)
+        cells: dict[str, Content] = {
+            "name": link_cell(line.topic.name, _topic_href(question, line.topic.code))
+        }
+        if own is not None:
+            # Unplaced cases are outside: they stand for no district.
+            frame = own.reindex(districts["code"], fill_value=0)
+            marks = standings(frame, _RESOLUTION, question.rules)
+            rates = estimate(frame, _RESOLUTION, question.rules)
+            most = max(float(frame["cases"].max()), 1.0)
+            for place, code in enumerate(districts["code"]):
+                below += marks[place] == "below"
+                cases = float(frame["cases"].iloc[place])
+                shape, word = MARKS[marks[place]]
+                tone = standing_tone(_RESOLUTION, marks[place])
+                rate = share(float(rates["value"].iloc[place]))
+                shown = f"{cases:,.0f}件" if marks[place] == "insufficient" else rate
+                # One element per cell: there are hundreds, and each costs.
+                cells[str(code)] = dcc.Link(
+                    f"{shape} {shown}",
+                    href=_topic_href(question, line.topic.code, district=(str(code),)),
+                    className=f"rug-cell shade-{min(int(4 * cases / most), 3)}"
+                    + (f" is-{tone}" if tone else ""),
+                    title=f"{districts['name'].iloc[place]}{line.topic.name}{cases:,.0f}件，"
+                    f"解决率{word}",
+                )
+        rows.append(Row(cells))
+    columns = [
+        Column("name", "每月一题"),
+        *(
+            Column(str(code), str(short), "center")
+            for code, short in zip(districts["code"], districts["short_name"], strict=True)
+        ),
+    ]
+    return panel(
+        title,
+        html.Div(
+            data_table(columns, rows, f"{title}，{question.words}", caption_hidden=True),
+            className="rug",
+        ),
+        sentence=(
+            f"{len(found)}题×{len(districts)}区中，{below}处解决率明显低于同题其余各区。"
+            "▲ 高于 ● 持平 ▼ 低于 □ 样本不足；底色越深，该题在该区的诉求越多。"
+        ),
+        note=f"{question.period.label} · {BASIS_LABELS[question.filters.basis]} · 95 %区间",
+        wide=True,
+    )
+
+
+# --- Units --------------------------------------------------------------------------------------
+
+
+@callback(Output("topics-units", "children"), Input("question", "data"))
+@answers
+def show_units(question: Question) -> html.Section:
+    """Return the units with 主责 topics and tasks: tasks on time, topics, volume, 解决率."""
+    year = year_of(question)
+    found = lines(question, year)
+    title = "主责、配合单位"
+    if not found:
+        return panel(title, empty_state(), wide=True)
+    as_of = day_of(question, year)
+    dates = _tasks_by_unit(question, year, as_of)
+    counts = of_window(
+        counts_by_window(
+            question.snapshot, reader(), question.filters, question.windows[:1], "topic"
+        ),
+        "now",
+    ).set_index("code")
+    leads: dict[str, list[Line]] = {}
+    names: dict[str, str] = {}
+    supports: Counter[str] = Counter()
+    for line in found:
+        for unit in line.topic.leads:
+            leads.setdefault(unit.code, []).append(line)
+            names[unit.code] = unit.name
+        for unit in line.topic.supports:
+            supports[unit.code] += 1
+            names[unit.code] = unit.name
+    leading = sorted(
+        leads, key=lambda code: (-sum(each.status in LATE for each in leads[code]), names[code])
+    )
+    least = question.rules.minimum_tasks
+    rows = [
+        Row(_unit_cells(question, names[code], leads[code], supports[code], dates.get(code),
+                        counts, least))
+        for code in leading
+    ]  # fmt: skip
+    helping = sorted(
+        (code for code in dates if code not in leads and code in names),
+        key=lambda code: (-dates[code].overdue, names[code]),
+    )
+    others = [
+        Row(_unit_cells(question, names[code], [], supports[code], dates[code], counts, least))
+        for code in helping
+    ]
+    columns = [
+        Column("name", "单位"),
+        Column("topics", "主责题目"),
+        Column("supports", "配合", "end", "题"),
+        Column("due", "到期任务", "end", "项"),
+        Column("on_time", "按时完成率", "end"),
+        Column("overdue", "逾期未完", "end", "项"),
+        Column("volume", "主责题诉求量", "end", "件", phone=False),
+        Column("resolution", "主责题解决率", "end", phone=False),
+        Column("interval", "95 %区间", "center", phone=False),
+    ]
+    late = sum(each.overdue for each in dates.values())
+    return panel(
+        title,
+        data_table(
+            columns,
+            rows,
+            f"{title}，任务截至{as_of}，诉求{question.words}",
+            apart=[Apart("只配合、不主责的单位", others)],
+            caption_hidden=True,
+            tall=True,
+        ),
+        sentence=f"{len(leading)}个主责单位；到期任务中逾期未完{late}项。",
+        note=f"任务截至{as_of}，到期任务少于{least}项的不算按时完成率；诉求：{question.words}",
+        wide=True,
+    )
+
+
+def _tasks_by_unit(question: Question, year: int, as_of: dt.date) -> dict[str, Tasks]:
+    milestones = milestones_of_year(question.snapshot, year)
+    return {
+        str(code): tasks(list(zip(own["due_on"], own["done_on"], strict=True)), as_of)
+        for code, own in milestones.groupby("unit_code")
+        if code
+    }
+
+
+def _unit_cells(
+    question: Question,
+    name: str,
+    own: Sequence[Line],
+    supported: int,
+    done: Tasks | None,
+    counts: pd.DataFrame,
+    least: int,
+) -> dict[str, Content]:
+    cells: dict[str, Content] = {
+        "name": name,
+        "topics": [_topic_mark(question, line.topic, line.status) for line in own] or "—",
+        "supports": count(supported),
+    }
+    if done is not None:
+        cells |= {
+            "due": f"{count(done.due)} / {count(done.total)}",
+            "on_time": share(done.on_time_rate)
+            if done.due >= least
+            else f"{NO_VALUE}（不足{least}项）",
+            "overdue": count(done.overdue),
+        }
+    codes = [line.topic.code for line in own if line.topic.code in counts.index]
+    if codes:
+        together = counts.loc[codes].drop(columns="name").sum().to_frame().T
+        rate = estimate(together.drop(columns="window"), _RESOLUTION, question.rules).iloc[0]
+        cells |= {
+            "volume": count(float(together["cases"].iloc[0])),
+            "resolution": value_cell(_RESOLUTION, float(rate["value"]), float(rate["n"])),
+            "interval": interval_bar(
+                _RESOLUTION, float(rate["value"]), float(rate["low"]), float(rate["high"])
+            )
+            if rate["n"] >= question.rules.minimum_revisits
+            else "样本不足",
+        }
+    return cells
+
+
+def _topic_mark(question: Question, topic: Topic, status: Status) -> html.Span:
+    return html.Span(
+        [
+            dcc.Link(
+                [
+                    html.Span(SHAPES[status], className=f"shape status-{status}",
+                              **{"aria-hidden": "true"}),
+                    f" {topic.name}",
+                    html.Span(f"（{STATUS_WORDS[status]}）", className="visually-hidden"),
+                ],
+                href=_topic_href(question, topic.code),
+            ),
+        ],
+        className="topic-mark",
+    )  # fmt: skip
