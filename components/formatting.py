@@ -52,8 +52,10 @@ def amount(value: float, unit: str, scale: float) -> str:
         return NO_VALUE
     size = abs(value) if math.isnan(scale) else abs(scale)
     if size < 10_000 or (value and abs(value) < 50):
-        text = f"{value:,.1f}".removesuffix(".0") if abs(value) < 1_000 else f"{value:,.0f}"
-        return text + unit
+        # Ratios and minutes need the digits that whole flats do not have.
+        decimals = 3 if size < 2 else 2 if size < 20 else 1 if unit == "%" else 0
+        text = f"{value:,.{decimals}f}"
+        return (text.rstrip("0").rstrip(".") if decimals else text) + unit
     large = "亿" + unit.removeprefix("万") if unit.startswith("万") else "万" + unit
     return f"{value / 10_000:,.2f}".rstrip("0").rstrip(".") + large
 

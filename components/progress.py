@@ -305,7 +305,8 @@ def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 
 
 
 def late_text(standing: Standing, as_of: dt.date) -> str:
-    """Return for how long a target has been late: "滞后第6周"; "" when it is not."""
+    """Return since when a target is late: "滞后第6周", of a level "未达标第6周"; "" if not."""
     if standing.late_since is None:
         return ""
-    return f"滞后第{(as_of - standing.late_since).days // 7 + 1}周"
+    word = STATUS_WORDS["behind" if standing.target.scheduled else "missed"]
+    return f"{word}第{(as_of - standing.late_since).days // 7 + 1}周"

@@ -40,9 +40,18 @@ from data_access.question import Question
 from domain.comparison import of_window
 from domain.filters import BASIS_LABELS, ORDER_LABELS, to_search
 from domain.metrics import METRICS, estimate, standings
-from domain.periods import weeks_before
+from domain.periods import Window, weeks_before
 from domain.programme import Tasks, Topic, tasks
-from domain.schedule import ATTENTION, CHANCE_WORDS, GOOD, LATE, STAGE_WORDS, STATUS_WORDS, Status
+from domain.schedule import (
+    ATTENTION,
+    CHANCE_WORDS,
+    GOOD,
+    LATE,
+    STAGE_WORDS,
+    STATUS_WORDS,
+    Standing,
+    Status,
+)
 from domain.signals import topic_exceptions
 from pages._answers import answers, reader
 from pages._programme import SPARK_WEEKS, Line, day_of, lines, rules_of, year_of
@@ -203,15 +212,28 @@ def show_table(question: Question) -> html.Section:
         for place, code in enumerate(counts["code"])
     }  # fmt: skip
     weeks = [w for w in weeks_before(as_of, as_of, SPARK_WEEKS + 1) if w.days == 7][-SPARK_WEEKS:]
-    rows = [
-        Row(_topic_cells(question, line, of_topic.get(line.topic.code), weeks, as_of))
-        for line in _ordered(found, question.asked.order)
-    ]
+    rows = []
+    for line in _ordered(found, question.asked.order):
+        shared = _topic_cells(question, line, of_topic.get(line.topic.code), weeks)
+        rows.append(Row(shared | _target_cells(line, line.first, as_of)))
+        rows += [
+            # Another target of the same topic: its complaints stand in the row above.
+            Row(
+                {
+                    "name": html.Span(
+                        f"└ {line.standings[place].target.name}", className="same-topic"
+                    )
+                }
+                | _target_cells(line, place, as_of)
+            )
+            for place in range(len(line.standings))
+            if place != line.first
+        ]
     columns = [
         Column("name", "每月一题"),
         Column("status", "状态"),
         Column("bullet", "完成情况", "center", "粗线完成 灰刻度序时 黑线目标"),
-        Column("completion", "完成率", "end"),
+        Column("completion", "完成率", "end", "进度日期"),
         Column("gap", "与序时", "start", "百分点 · 数量"),
         Column("pace", "须达速度", "start", phone=False),
         Column("chance", "按期完成", "start", "80 %区间", phone=False),
@@ -219,7 +241,6 @@ def show_table(question: Question) -> html.Section:
         Column("spark", f"近{SPARK_WEEKS}周", "center", phone=False),
         Column("resolution", "解决率", "end", phone=False),
         Column("lead", "主责", "start", phone=False),
-        Column("updated", "进度日期", "end", phone=False),
     ]
     return panel(
         title,
@@ -277,71 +298,70 @@ def _topic_cells(
     question: Question,
     line: Line,
     rate: tuple[float, float, float, float] | None,
-    weeks: Sequence,
-    as_of: dt.date,
+    weeks: Sequence[Window],
 ) -> dict[str, Content]:
-    topic, now, ahead = line.topic, line.standing, line.forecast
+    """Return what a row says of the topic, whatever its targets."""
+    topic, several = line.topic, len(line.topic.targets)
     name: list[Content] = [
         link_cell(topic.name, _topic_href(question, topic.code)),
         html.Small(
-            f"{topic.month}月 · {topic.theme}"
-            + (f" · 共{len(topic.targets)}项目标" if len(topic.targets) > 1 else "")
+            f"{topic.month}月 · {topic.theme}" + (f" · 共{several}项目标" if several > 1 else "")
         ),
     ]
-    cells: dict[str, Content] = {
+    return {
         "name": name,
-        "status": _status_cell(line, as_of),
         "lead": line.lead_names,
         "volume": _volume_cell(line),
         "spark": sparkline(_weekly_frame(line, weeks), _VOLUME),
         "resolution": value_cell(_RESOLUTION, rate[0], rate[1]) if rate else NO_VALUE,
     }
-    if now is None or ahead is None:
-        return cells
-    cells |= {
-        "bullet": [bullet(now, ahead), html.Small(_goal(line))],
-        "completion": completion_text(now),
-        "gap": [gap_text(now), html.Small(gap_amount(now))]
-        if not math.isnan(now.gap)
-        else NO_VALUE,
+
+
+def _target_cells(line: Line, place: int, as_of: dt.date) -> dict[str, Content]:
+    """Return what a row says of one target; ``place`` −1: the topic has none."""
+    if place < 0:
+        return {"status": status_mark(line.status)}
+    now, ahead = line.standings[place], line.forecasts[place]
+    outlook = (
+        ahead.reason
+        if ahead.chance == "withheld"
+        else f"{amount_of(now, ahead.low)}–{amount_of(now, ahead.high)}"
+    )
+    return {
+        "status": _status_cell(line, now, as_of),
+        "bullet": [bullet(now, ahead), html.Small(_goal(now))],
+        "completion": [
+            completion_text(now),
+            html.Small(f"{now.on_date:%m-%d}" if now.on_date else "无进度"),
+        ],
+        "gap": NO_VALUE if math.isnan(now.gap) else [gap_text(now), html.Small(gap_amount(now))],
         "pace": [speed_text(now), html.Small(per_month(now, now.required_pace))]
         if now.required_pace > 0
         else speed_text(now),
-        "chance": [
-            CHANCE_WORDS[ahead.chance],
-            html.Small(
-                ahead.reason
-                if ahead.chance == "withheld"
-                else f"{amount_of(now, ahead.low)}–{amount_of(now, ahead.high)}"
-            ),
-        ],
-        "updated": f"{now.on_date:%m-%d}" if now.on_date else NO_VALUE,
+        "chance": [CHANCE_WORDS[ahead.chance], html.Small(outlook)],
     }
-    return cells
 
 
-def _goal(line: Line) -> str:
-    now = line.standing
-    assert now is not None
+def _goal(now: Standing) -> str:
+    done = f"{now.target.name} {amount_of(now, now.actual)}"
     if math.isnan(now.target.value):
-        return f"{now.target.name} {amount_of(now, now.actual)}（无目标值）"
-    return f"{now.target.name} {amount_of(now, now.actual)} / {amount_of(now, now.target.value)}"
+        return f"{done}（无目标值）"
+    goal = amount_of(now, now.target.value)
+    if not now.target.scheduled:
+        return f"{done}，目标{'不高于' if now.target.direction == 'down' else '不低于'}{goal}"
+    return f"{done} / {goal}"
 
 
-def _status_cell(line: Line, as_of: dt.date) -> list[Content]:
-    cell: list[Content] = [status_mark(line.status)]
-    now = line.standing
-    words = late_text(now, as_of) if now is not None else ""
-    if line.status == "recovering":
-        words = "近4周曾滞后"
-    if line.status in GOOD and line.volume.rising:
+def _status_cell(line: Line, now: Standing, as_of: dt.date) -> list[Content]:
+    words = late_text(now, as_of)
+    if now.status == "recovering":
+        words = "近期曾滞后"
+    if now.status in GOOD and line.volume.rising:
         words = "进度绿、诉求升"
-    if now is not None and line.status in _UNANSWERED and now.by_figures != line.status:
+    if now.status in _UNANSWERED and now.by_figures != now.status:
         # Nobody answers for it, but its figures say something all the same.
-        words = "，".join(filter(None, (STATUS_WORDS[now.by_figures], words)))
-    if words:
-        cell.append(html.Small(words))
-    return cell
+        words = words or STATUS_WORDS[now.by_figures]
+    return [status_mark(now.status), *([html.Small(words)] if words else [])]
 
 
 def _volume_cell(line: Line) -> list[Content]:
@@ -356,7 +376,7 @@ def _volume_cell(line: Line) -> list[Content]:
     ]  # fmt: skip
 
 
-def _weekly_frame(line: Line, weeks: Sequence) -> pd.DataFrame:
+def _weekly_frame(line: Line, weeks: Sequence[Window]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "week_start": np.array([week.start for week in weeks], dtype="object"),
