@@ -6,7 +6,8 @@ neutral. Without known places (another city) the same tiles flow in an ordinary 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from dash import dcc, html
@@ -64,7 +65,7 @@ def tile_map(rows: pd.DataFrame, metric: Metric, against: str = "与其余各区
     decimals = joint_decimals(metric, list(rows["value"]))
     tiles = [
         _tile(row, metric, decimals, place)
-        for (_, row), place in zip(rows.iterrows(), places, strict=True)
+        for row, place in zip(rows.to_dict("records"), places, strict=True)
     ]
     columns = max((column for place in places if place for column in [place[1]]), default=0)
     legend, corner = _legend(rows, metric, against), _free_corner(places, columns)
@@ -110,7 +111,9 @@ def _free_corner(places: Sequence[tuple[int, int] | None], columns: int) -> int:
     return 0
 
 
-def _tile(row: pd.Series, metric: Metric, decimals: int, place: tuple[int, int] | None) -> html.Li:
+def _tile(
+    row: Mapping[Hashable, Any], metric: Metric, decimals: int, place: tuple[int, int] | None
+) -> html.Li:
     number, unit = value_parts(metric, float(row["value"]), decimals)
     standing: Standing = row["standing"]
     tone = standing_tone(metric, standing)
@@ -150,7 +153,7 @@ def _tile(row: pd.Series, metric: Metric, decimals: int, place: tuple[int, int] 
     )
 
 
-def _flag(row: pd.Series) -> list[html.Abbr]:
+def _flag(row: Mapping[Hashable, Any]) -> list[html.Abbr]:
     words = row.get("flag", "")
     return [html.Abbr(words[0], title=words[1:])] if isinstance(words, str) and words else []
 

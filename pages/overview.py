@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Hashable, Mapping
+from typing import Any, NamedTuple
 
 import dash
 import pandas as pd
@@ -481,8 +482,8 @@ def show_places(question: Question) -> html.Section:
         stable_axis(metric, [*table["low"], *table["high"]]),
     )
     enough = (ordered["n"] >= question.rules.minimum_revisits) | (metric.kind == "count")
-    ranked = [Row(_place_cells(row, look)) for _, row in ordered[enough].iterrows()]
-    short = [Row(_place_cells(row, look)) for _, row in ordered[~enough].iterrows()]
+    ranked = [Row(_place_cells(row, look)) for row in ordered[enough].to_dict("records")]
+    short = [Row(_place_cells(row, look)) for row in ordered[~enough].to_dict("records")]
     least = question.rules.minimum_revisits
     apart = [Apart(f"{metric.n_words}不足{least}件，样本不足，不参与高低比较", short)]
     unplaced = present_rows[present_rows["code"] == UNPLACED]
@@ -515,11 +516,11 @@ class _Look(NamedTuple):
     axis: tuple[float, float]
 
 
-def _summed_row(question: Question, counts: pd.DataFrame, name: str) -> pd.Series:
+def _summed_row(question: Question, counts: pd.DataFrame, name: str) -> dict[Hashable, Any]:
     """Return rows of counts taken together as a row of a table, without comparison."""
     groups = pd.DataFrame({"code": [""], "name": [name]})
     chosen = question.filters.indicator
-    return group_rows(groups, total(counts), None, chosen, question.rules, (1, 1)).iloc[0]
+    return group_rows(groups, total(counts), None, chosen, question.rules, (1, 1)).iloc[0].to_dict()
 
 
 def _place_columns(question: Question, look: _Look) -> list[Column]:
@@ -549,7 +550,7 @@ def _place_columns(question: Question, look: _Look) -> list[Column]:
     ]
 
 
-def _place_cells(row: pd.Series, look: _Look) -> dict[str, Content]:
+def _place_cells(row: Mapping[Hashable, Any], look: _Look) -> dict[str, Content]:
     metric, on_time = look.metric, METRICS["on_time"]
     name, href = str(row["name"]), row.get("href")
     cells: dict[str, Content] = {
@@ -657,7 +658,7 @@ def show_categories(question: Question) -> html.Section:
         if levels.get(code, 3) < 3 and code not in question.filters.category
     }
     known = table[table["code"] != UNPLACED]
-    shown = [Row(_category_cells(row, cases, links)) for _, row in known.iterrows()]
+    shown = [Row(_category_cells(row, cases, links)) for row in known.to_dict("records")]
     unknown = table[table["code"] == UNPLACED].assign(name="未归类")
     columns = [
         Column("name", "分类"),
@@ -672,8 +673,8 @@ def show_categories(question: Question) -> html.Section:
     whole = group_rows(
         pd.DataFrame({"code": [""], "name": ["汇总"]}), total(now), None, "volume",
         question.rules, (1, 1),
-    ).iloc[0]  # fmt: skip
-    outside = [Row(_category_cells(row, cases, {})) for _, row in unknown.iterrows()]
+    ).iloc[0].to_dict()  # fmt: skip
+    outside = [Row(_category_cells(row, cases, {})) for row in unknown.to_dict("records")]
     return panel(
         title,
         data_table(
@@ -691,7 +692,9 @@ def show_categories(question: Question) -> html.Section:
     )
 
 
-def _category_cells(row: pd.Series, cases: float, links: dict[str, str]) -> dict[str, Content]:
+def _category_cells(
+    row: Mapping[Hashable, Any], cases: float, links: dict[str, str]
+) -> dict[str, Content]:
     name, href = str(row["name"]), links.get(str(row["code"]))
     cells: dict[str, Content] = {
         "name": link_cell(name, href) if href else name,

@@ -40,6 +40,7 @@ from data_access.question import Question
 from domain.comparison import of_window
 from domain.filters import BASIS_LABELS, ORDER_LABELS, to_search
 from domain.metrics import METRICS, estimate, standings
+from domain.metrics import Standing as Mark
 from domain.periods import Window, weeks_before
 from domain.programme import Tasks, Topic, tasks
 from domain.schedule import (
@@ -405,32 +406,31 @@ def show_rug(question: Question) -> html.Section:
     )
     below = 0
     rows = []
+    places = [
+        (str(code), str(name), to_search(question.asked.narrowed(district=(str(code),))))
+        for code, name in zip(districts["code"], districts["name"], strict=True)
+    ]
     for line in found:
-        own = counts.get(line.topic.code)
+        topic, own = line.topic, counts.get(line.topic.code)
         cells: dict[str, Content] = {
-            "name": link_cell(line.topic.name, _topic_href(question, line.topic.code))
+            "name": link_cell(topic.name, _topic_href(question, topic.code))
         }
         if own is not None:
             # Unplaced cases are outside: they stand for no district.
             frame = own.reindex(districts["code"], fill_value=0)
             marks = standings(frame, _RESOLUTION, question.rules)
-            rates = estimate(frame, _RESOLUTION, question.rules)
-            most = max(float(frame["cases"].max()), 1.0)
-            for place, code in enumerate(districts["code"]):
-                below += marks[place] == "below"
-                cases = float(frame["cases"].iloc[place])
-                shape, word = MARKS[marks[place]]
-                tone = standing_tone(_RESOLUTION, marks[place])
-                rate = share(float(rates["value"].iloc[place]))
-                shown = f"{cases:,.0f}件" if marks[place] == "insufficient" else rate
-                # One element per cell: there are hundreds, and each costs.
-                cells[str(code)] = dcc.Link(
-                    f"{shape} {shown}",
-                    href=_topic_href(question, line.topic.code, district=(str(code),)),
-                    className=f"rug-cell shade-{min(int(4 * cases / most), 3)}"
-                    + (f" is-{tone}" if tone else ""),
-                    title=f"{districts['name'].iloc[place]}{line.topic.name}{cases:,.0f}件，"
-                    f"解决率{word}",
+            rates = estimate(frame, _RESOLUTION, question.rules)["value"].tolist()
+            cases = frame["cases"].tolist()
+            below += marks.count("below")
+            for place, mark, rate, own_cases in zip(places, marks, rates, cases, strict=True):
+                code, district, search = place
+                cells[code] = _rug_cell(
+                    mark,
+                    rate,
+                    own_cases,
+                    own_cases / max(*cases, 1),
+                    f"{district}{topic.name}",
+                    f"{PATH}/{topic.code}{search}",
                 )
         rows.append(Row(cells))
     columns = [
@@ -452,6 +452,18 @@ def show_rug(question: Question) -> html.Section:
         ),
         note=f"{question.period.label} · {BASIS_LABELS[question.filters.basis]} · 95 %区间",
         wide=True,
+    )
+
+
+def _rug_cell(mark: Mark, rate: float, cases: int, shade: float, name: str, href: str) -> dcc.Link:
+    """Return one cell as one element: there are hundreds, and each costs."""
+    shape, word = MARKS[mark]
+    tone = standing_tone(_RESOLUTION, mark)
+    return dcc.Link(
+        f"{shape} {f'{cases:,}件' if mark == 'insufficient' else share(rate)}",
+        href=href,
+        className=f"rug-cell shade-{min(int(4 * shade), 3)}" + (f" is-{tone}" if tone else ""),
+        title=f"{name}{cases:,}件，解决率{word}",
     )
 
 
