@@ -49,36 +49,37 @@ def rates_trend_figure(
         size = (1 - _GAP * (panels - 1)) / panels
         top = 1 - place * (size + _GAP)
         behind = city.get(key) if city is not None else None
-        axis = _axis(key, [frame] if behind is None else [frame, behind])
+        axis = rates_axis(key, [frame] if behind is None else [frame, behind])
         heading = f"<b>{METRICS[key].name}</b>"
         if behind is not None:
             heading += f"  灰线为{city_name}"
         domain = (max(0.0, top - size), top)
-        _panel(figure, key, frame, suffix, domain, axis, heading, last=place == panels - 1)
+        rate_panel(figure, key, frame, suffix, domain, axis, heading, last=place == panels - 1)
         if behind is not None:
             _behind(figure, behind, suffix, city_name)
-        _lines(figure, key, frame, suffix, axis)
+        rate_lines(figure, key, frame, suffix, axis)
     return figure
 
 
-def _axis(key: str, frames: Sequence[pd.DataFrame]) -> tuple[float, float]:
+def rates_axis(key: str, frames: Sequence[pd.DataFrame]) -> tuple[float, float]:
     """Return the axis of a panel; unfinished weeks have no say in it."""
-    ripe = [frame.iloc[: _tail(frame)] for frame in frames]
+    ripe = [frame.iloc[: unfinished_from(frame)] for frame in frames]
     drawn = [value for frame in ripe for value in frame["value"]]
     bounds = [bound for column in ("low", "high") for bound in ripe[0][column]]
     return stable_axis(METRICS[key], [*drawn, *bounds])
 
 
-def _middle(frame: pd.DataFrame) -> list[dt.datetime]:
+def middles(frame: pd.DataFrame) -> list[dt.datetime]:
+    """Return the middle of every week: where it is drawn."""
     return [dt.datetime.combine(start, dt.time()) + _HALF_WEEK for start in frame["week_start"]]
 
 
-def _tail(frame: pd.DataFrame) -> int:
+def unfinished_from(frame: pd.DataFrame) -> int:
     """Return where the unfinished tail begins: after the last mature week."""
     return max((place + 1 for place, each in enumerate(frame["mature"]) if each), default=0)
 
 
-def _panel(
+def rate_panel(
     figure: Figure,
     key: str,
     frame: pd.DataFrame,
@@ -88,6 +89,18 @@ def _panel(
     heading: str,
     last: bool,
 ) -> None:
+    """Add the axes of an indicator's panel and its heading.
+
+    Args:
+        figure: what is added to.
+        key: the indicator.
+        frame: its weeks, from which the time axis follows.
+        suffix: of the names of its axes: "" or a number.
+        domain: its lower and upper edge as parts of the figure.
+        axis: bounds of the indicator's axis.
+        heading: what stands above it.
+        last: whether the days stand below it.
+    """
     metric = METRICS[key]
     places, texts = axis_ticks(metric, axis)
     layout = figure["layout"]
@@ -114,7 +127,7 @@ def _panel(
         }
     )
     if len(frame):
-        edges = [_middle(frame)[0] - _HALF_WEEK, _middle(frame)[-1] + _HALF_WEEK]
+        edges = [middles(frame)[0] - _HALF_WEEK, middles(frame)[-1] + _HALF_WEEK]
         layout[f"xaxis{suffix}"]["range"] = edges
     figure["layout"]["annotations"].append({
         "text": heading, "x": 0, "xref": "paper", "xshift": 6, "y": domain[1], "yref": "paper",
@@ -123,29 +136,39 @@ def _panel(
 
 
 def _behind(figure: Figure, frame: pd.DataFrame, suffix: str, city_name: str) -> None:
-    tail = _tail(frame)
+    tail = unfinished_from(frame)
     ripe = frame.iloc[:tail]
-    figure["data"].append(_scatter(
-        x=_middle(ripe), y=list(ripe["value"]), mode="lines",
+    figure["data"].append(scatter(
+        x=middles(ripe), y=list(ripe["value"]), mode="lines",
         line={"color": PALE, "width": 1.5}, hoverinfo="skip", name=city_name,
         xaxis=f"x{suffix}", yaxis=f"y{suffix}",
     ))  # fmt: skip
 
 
-def _lines(
-    figure: Figure, key: str, frame: pd.DataFrame, suffix: str, axis: tuple[float, float]
+def rate_lines(
+    figure: Figure,
+    key: str,
+    frame: pd.DataFrame,
+    suffix: str,
+    axis: tuple[float, float],
+    end: dt.datetime | None = None,
 ) -> None:
+    """Add an indicator's weeks to its panel: line, band, unfinished tail, the last value as text.
+
+    ``end``: where the texts stand when the weeks end before the figure does; None: at its edge.
+    """
     metric = METRICS[key]
+    edge = {"x": 1, "xref": "paper"} if end is None else {"x": end, "xref": f"x{suffix}"}
     axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
-    tail = _tail(frame)
-    when = _middle(frame)
+    tail = unfinished_from(frame)
+    when = middles(frame)
     low, high = axis
     ripe = frame.iloc[:tail]
     # A band cannot skip a week: each unbroken run of weeks is a band of its own.
     for run in _runs(ripe):
         band = frame.iloc[run[0] : run[1]]
         x = when[run[0] : run[1]]
-        figure["data"].append(_scatter(
+        figure["data"].append(scatter(
             x=[*x, *reversed(x)],
             y=[*band["high"].clip(low, high), *reversed(list(band["low"].clip(low, high)))],
             mode="lines", line={"width": 0}, fill="toself", fillcolor=BAND, hoverinfo="skip",
@@ -164,12 +187,12 @@ def _lines(
             **axes,
         ))  # fmt: skip
         figure["layout"]["annotations"].append({
-            "text": "未成熟", "x": 1, "xref": "paper", "y": high, "yref": f"y{suffix}",
+            "text": "未成熟", **edge, "y": high, "yref": f"y{suffix}",
             "xanchor": "right", "yanchor": "bottom", "align": "right", "showarrow": False,
             "font": {"color": SOFT},
         })  # fmt: skip
         start = max(0, tail - 1)
-        figure["data"].append(_scatter(
+        figure["data"].append(scatter(
             x=when[start:], y=list(frame["value"].iloc[start:]), mode="lines",
             line={"color": SOFT, "width": 1.6, "dash": "dot"}, hoverinfo="skip", **axes,
         ))  # fmt: skip
@@ -179,13 +202,13 @@ def _lines(
         f"n={count(row.n)}{'' if row.mature else '，未成熟'}"
         for row in frame.itertuples()
     ]
-    figure["data"].append(_scatter(
+    figure["data"].append(scatter(
         x=when[:tail], y=list(ripe["value"]), mode="lines+markers",
         line={"color": ACCENT, "width": 2}, marker={"size": 5, "color": ACCENT},
         hovertext=hover[:tail], hoverinfo="text", name=metric.name, connectgaps=False, **axes,
     ))  # fmt: skip
     if tail < len(frame):
-        figure["data"].append(_scatter(
+        figure["data"].append(scatter(
             x=when[tail:], y=list(frame["value"].iloc[tail:]), mode="markers",
             marker={"size": 6, "color": "#ffffff", "line": {"color": SOFT, "width": 1.4}},
             hovertext=hover[tail:], hoverinfo="text", name=f"{metric.name}（未成熟）", **axes,
@@ -195,13 +218,13 @@ def _lines(
         last = known[-1]
         value = float(frame["value"].iloc[last])
         figure["layout"]["annotations"].append({
-            "text": f"<b>{value_text(metric, value)}</b>", "x": 1, "xref": "paper",
-            "y": min(max(value, low), high), "yref": f"y{suffix}", "xanchor": "left", "xshift": 6,
+            "text": f"<b>{value_text(metric, value)}</b>", **edge, "y": min(max(value, low), high), "yref": f"y{suffix}", "xanchor": "left", "xshift": 6,
             "align": "left", "showarrow": False, "font": {"color": INK},
         })  # fmt: skip
 
 
-def _scatter(**properties: Any) -> dict[str, Any]:
+def scatter(**properties: Any) -> dict[str, Any]:
+    """Return a trace of points or lines."""
     return {"type": "scatter", **properties}
 
 

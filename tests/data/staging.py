@@ -26,7 +26,7 @@ REFERENCE = {
     "channels": [(1, "phone", "电话"), (2, "web", "网络")],
     "kinds": [(n, f"k{n}", name) for n, name in enumerate(("投诉", "求助", "举报", "建议"), 1)],
     "topics": [
-        (n, f"2021-{n:02d}", 2021, 1 + n % 12, "主题", f"问题{n}", dt.date(2021, 1, 1), False)
+        (n, f"2021-{n:02d}", 2021, 1 + n % 12, "主题", f"问题{n}", dt.date(2021, 1, 1), None, False)
         for n in range(1, 28)
     ],
     "topic_categories": [(n, 20 + n) for n in range(1, 28)],
