@@ -15,6 +15,7 @@ from domain.metrics import DIRECTION_WORDS, Change, Metric
 NO_VALUE = "—"
 MINUS = "−"
 INTERVAL_WORDS = "95 %区间"
+RANGE_WORDS = "80 %区间"  # of a forecast
 # d3 formats, for axes whose ticks the browser chooses.
 DAY_TICKS = "%-m.%-d"
 _WEEKDAYS = "一二三四五六日"
@@ -179,6 +180,11 @@ def axis_text(metric: Metric, axis: tuple[float, float]) -> str:
 def day(date: dt.date) -> str:
     """Return a date: "2025-06-30"."""
     return f"{date:%Y-%m-%d}"
+
+
+def short_day(date: dt.date) -> str:
+    """Return a date within the year: "06-30"."""
+    return f"{date:%m-%d}"
 
 
 def moment(time: dt.datetime) -> str:

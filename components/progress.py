@@ -7,7 +7,7 @@ import math
 
 from dash import dcc, html
 
-from components.formatting import NO_VALUE, amount, points, share
+from components.formatting import NO_VALUE, RANGE_WORDS, amount, day, points, share, short_day
 from components.sparkline import svg_image
 from domain.schedule import (
     CHANCE_WORDS,
@@ -103,7 +103,7 @@ def speed_text(standing: Standing) -> str:
 
 
 def completion_text(standing: Standing) -> str:
-    """Return how much of what is done: "24.0 %"; of a level its value."""
+    """Return how much of what is done: "24.0 %" of it; of a level its value."""
     if not standing.target.cumulative:
         return amount_of(standing, standing.actual)
     return share(standing.completion)
@@ -112,7 +112,7 @@ def completion_text(standing: Standing) -> str:
 def progress_sentence(standing: Standing) -> str:
     """Return how a target stands as a sentence without its full stop.
 
-    "办理不动产权证书2.4万套，完成10万套的24.0 %，慢于序时0.7个百分点（序时24.66 %）".
+    It says what is done, of what, and how far from the timetable.
     """
     target, words = standing.target, STATUS_WORDS[standing.status]
     if standing.on_date is None:
@@ -159,7 +159,7 @@ def outlook_sentence(standing: Standing, ahead: Forecast) -> str:
     else:
         parts.append(
             f"预测{amount_of(standing, ahead.low)}–{amount_of(standing, ahead.high)}"
-            f"（80 %区间），按期完成{CHANCE_WORDS[ahead.chance]}"
+            f"（{RANGE_WORDS}），按期完成{CHANCE_WORDS[ahead.chance]}"
         )
     return "，".join(parts)
 
@@ -171,15 +171,16 @@ def reached_text(ahead: Forecast) -> str:
     if ahead.reached_median is None:
         return "三年内难以达到"
     last = ahead.reached_late
-    until = f"{last:%Y-%m-%d}" if last else "三年以后"
-    return f"{ahead.reached_median:%Y-%m-%d}（{ahead.reached_early:%Y-%m-%d}至{until}）"
+    until = day(last) if last else "三年以后"
+    first = day(ahead.reached_early) if ahead.reached_early else until
+    return f"{day(ahead.reached_median)}（{first}至{until}）"
 
 
 def target_card(standing: Standing, ahead: Forecast, href: str) -> html.Article:
     """Return the card of a target: name, share, amounts, bullet, the gap, where it leads."""
     target = standing.target
     stock = f"占存量{amount_of(standing, target.stock)}的{share(standing.of_stock)}"
-    on = f"，{standing.on_date:%m-%d}" if standing.on_date else ""
+    on = f"，{short_day(standing.on_date)}" if standing.on_date else ""
     number, unit = share(standing.completion).rsplit(" ", 1) if standing.on_date else ("—", "")
     return html.Article(
         [
@@ -262,7 +263,7 @@ _INK, _PALE, _RULE, _LATE = "#1d2733", "#8d98a5", "#d3d9e0", "#9a4a12"
 def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 20) -> html.Img:
     """Return a bullet row: what is done, the 序时 tick, the target line, the forecast whisker.
 
-    One axis for every row, in shares of the target: 0 to 125 %; more ends in an arrow.
+    One axis for every row, in shares of the target; more than five quarters ends in an arrow.
     """
     target = standing.target
     alt = progress_sentence(standing)

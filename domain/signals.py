@@ -268,9 +268,9 @@ def topic_exceptions(topics: Sequence[TopicState]) -> Checked:
         if topic.good and topic.rising:
             kind, weight = "topic_rising", 10 + 10 * topic.change
         elif topic.status in ("no_lead", "no_target", "stale"):
-            kind, weight = "topic_unanswered", 3 + topic.quiet_days / 30
+            kind, weight = "topic_unanswered", 3 + min(topic.quiet_days / 365, 0.9)
         elif topic.status == "overdue":
-            kind, weight = "topic_overdue", 4 + topic.late_days / 30
+            kind, weight = "topic_overdue", 4 + min(topic.late_days / 365, 0.9)
         elif topic.status == "behind" and topic.hard:
             kind, tone, weight = "topic_behind", "watch", -topic.gap_points
         if kind is not None:

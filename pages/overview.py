@@ -18,6 +18,7 @@ from components.figures.template import graph
 from components.figures.trend import rates_trend_figure
 from components.formatting import (
     INTERVAL_WORDS,
+    RANGE_WORDS,
     axis_text,
     change_text,
     count,
@@ -379,7 +380,7 @@ def show_topics(question: Question) -> html.Section | html.Div:
     return panel(
         f"每月一题进展（{year}年{len(found)}题）",
         html.Ol(rows, className="topic-rows", style={"--rows": str(-(-len(rows) // 3))}),
-        sentence=f"{told}。粗线为完成，灰刻度为序时，黑线为目标，细线为预测（80 %区间）。",
+        sentence=f"{told}。粗线为完成，灰刻度为序时，黑线为目标，细线为预测（{RANGE_WORDS}）。",
         note=f"全市累计，进度截至{day_of(question, year)}",
         actions=[dcc.Link("全部题目", href=f"/topics{to_search(question.asked)}")],
         wide=True,

@@ -15,7 +15,7 @@ from dash import Input, Output, callback, dcc, html
 from dash.development.base_component import Component
 
 from components.exceptions import exception_list
-from components.formatting import NO_VALUE, count, share
+from components.formatting import INTERVAL_WORDS, NO_VALUE, RANGE_WORDS, count, share, short_day
 from components.page_strip import strip
 from components.panel import panel
 from components.progress import (
@@ -237,7 +237,7 @@ def show_table(question: Question) -> html.Section:
         Column("completion", "完成率", "end", "进度日期"),
         Column("gap", "与序时", "start", "百分点 · 数量"),
         Column("pace", "须达速度", "start", phone=False),
-        Column("chance", "按期完成", "start", "80 %区间", phone=False),
+        Column("chance", "按期完成", "start", RANGE_WORDS, phone=False),
         Column("volume", f"近{rules.rise_weeks}周诉求", "end", "件 · 比预期", phone=False),
         Column("spark", f"近{SPARK_WEEKS}周", "center", phone=False),
         Column("resolution", "解决率", "end", phone=False),
@@ -333,7 +333,7 @@ def _target_cells(line: Line, place: int, as_of: dt.date) -> dict[str, Content]:
         "bullet": [bullet(now, ahead), html.Small(_goal(now))],
         "completion": [
             completion_text(now),
-            html.Small(f"{now.on_date:%m-%d}" if now.on_date else "无进度"),
+            html.Small(short_day(now.on_date) if now.on_date else "无进度"),
         ],
         "gap": NO_VALUE if math.isnan(now.gap) else [gap_text(now), html.Small(gap_amount(now))],
         "pace": [speed_text(now), html.Small(per_month(now, now.required_pace))]
@@ -450,7 +450,7 @@ def show_rug(question: Question) -> html.Section:
             f"{len(found)}题×{len(districts)}区中，{below}处解决率明显低于同题其余各区。"
             "▲ 高于 ● 持平 ▼ 低于 □ 样本不足；底色越深，该题在该区的诉求越多。"
         ),
-        note=f"{question.period.label} · {BASIS_LABELS[question.filters.basis]} · 95 %区间",
+        note=f"{question.period.label} · {BASIS_LABELS[question.filters.basis]} · {INTERVAL_WORDS}",
         wide=True,
     )
 
@@ -523,7 +523,7 @@ def show_units(question: Question) -> html.Section:
         Column("overdue", "逾期未完", "end", "项"),
         Column("volume", "主责题诉求量", "end", "件", phone=False),
         Column("resolution", "主责题解决率", "end", phone=False),
-        Column("interval", "95 %区间", "center", phone=False),
+        Column("interval", INTERVAL_WORDS, "center", phone=False),
     ]
     late = sum(each.overdue for each in dates.values())
     return panel(

@@ -155,7 +155,8 @@ def rate_lines(
 ) -> None:
     """Add an indicator's weeks to its panel: line, band, unfinished tail, the last value as text.
 
-    ``end``: where the texts stand when the weeks end before the figure does; None: at its edge.
+    ``end``: where the value stands when the weeks end before the figure does, which then has
+    room for no other word; None: at the edge.
     """
     metric = METRICS[key]
     edge = {"x": 1, "xref": "paper"} if end is None else {"x": end, "xref": f"x{suffix}"}
@@ -186,11 +187,12 @@ def rate_lines(
             },
             **axes,
         ))  # fmt: skip
-        figure["layout"]["annotations"].append({
-            "text": "未成熟", **edge, "y": high, "yref": f"y{suffix}",
-            "xanchor": "right", "yanchor": "bottom", "align": "right", "showarrow": False,
-            "font": {"color": SOFT},
-        })  # fmt: skip
+        if end is None:
+            figure["layout"]["annotations"].append({
+                "text": "未成熟", "x": 1, "xref": "paper", "y": high, "yref": f"y{suffix}",
+                "xanchor": "right", "yanchor": "bottom", "align": "right", "showarrow": False,
+                "font": {"color": SOFT},
+            })  # fmt: skip
         start = max(0, tail - 1)
         figure["data"].append(scatter(
             x=when[start:], y=list(frame["value"].iloc[start:]), mode="lines",
@@ -218,7 +220,8 @@ def rate_lines(
         last = known[-1]
         value = float(frame["value"].iloc[last])
         figure["layout"]["annotations"].append({
-            "text": f"<b>{value_text(metric, value)}</b>", **edge, "y": min(max(value, low), high), "yref": f"y{suffix}", "xanchor": "left", "xshift": 6,
+            "text": f"<b>{value_text(metric, value)}</b>", **edge,
+            "y": min(max(value, low), high), "yref": f"y{suffix}", "xanchor": "left", "xshift": 6,
             "align": "left", "showarrow": False, "font": {"color": INK},
         })  # fmt: skip
 
