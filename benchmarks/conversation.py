@@ -36,7 +36,7 @@ Send = Callable[[bytes], tuple[int, bytes]]
 
 @dataclass(frozen=True)
 class Page:
-    """A page of the navigation: its callbacks as Dash lists them, and the props of its layout."""
+    """A page: its callbacks as Dash lists them, and the props of its layout."""
 
     path: str
     name: str
@@ -58,7 +58,10 @@ class Exchange:
 
 
 def pages(server: Flask) -> list[Page]:
-    """Return the pages of the navigation, in its order."""
+    """Return the pages of the navigation, in its order, then those about one thing.
+
+    Of the latter the first thing that the data has stands for all: ``/topics/<code>``.
+    """
     client = server.test_client()
     client.get("/")
     callbacks = client.get("/_dash-dependencies").get_json()
@@ -70,16 +73,30 @@ def pages(server: Flask) -> list[Page]:
     frame = next(each for each in callbacks if _QUESTION in _outputs(each))
     result = []
     listed = [page for page in dash.page_registry.values() if page.get("order") is not None]
-    for page in sorted(listed, key=lambda page: page["order"]):
-        with server.test_request_context(page["path"]):
-            layout = page["layout"]() if callable(page["layout"]) else page["layout"]
+    listed.sort(key=lambda page: page["order"])
+    listed += [page for page in dash.page_registry.values() if page.get("path_template")]
+    for page in listed:
+        path: str = page["path"]
+        about: dict[str, str] = {}
+        if page.get("path_template"):
+            path, about = _example(server, page["path_template"])
+        with server.test_request_context(path):
+            layout = page["layout"](**about) if callable(page["layout"]) else page["layout"]
         props = dict(_props(json.loads(to_json_plotly(layout))))
         here = {name.rsplit(".", 1)[0] for name in props}
         panels = tuple(
             each for each in asking if {name.rsplit(".", 1)[0] for name in _outputs(each)} <= here
         )
-        result.append(Page(page["path"], page["name"], frame, panels, props))
+        result.append(Page(path, page["name"], frame, panels, props))
     return result
+
+
+def _example(server: Flask, template: str) -> tuple[str, dict[str, str]]:
+    """Return path and variables of a page about one thing, for the first topic of the data."""
+    snapshot = server.extensions["board_store"].current()
+    codes = [] if snapshot is None else list(snapshot.reference.topics["code"])
+    code = str(codes[0]) if codes else "none"
+    return template.replace("<code>", code), {"code": code}
 
 
 def _props(node: Any) -> Iterator[tuple[str, Any]]:
