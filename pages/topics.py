@@ -15,7 +15,15 @@ from dash import Input, Output, callback, dcc, html
 from dash.development.base_component import Component
 
 from components.exceptions import exception_list
-from components.formatting import INTERVAL_WORDS, NO_VALUE, RANGE_WORDS, count, share, short_day
+from components.formatting import (
+    INTERVAL_WORDS,
+    NO_VALUE,
+    RANGE_WORDS,
+    count,
+    interval_text,
+    share,
+    short_day,
+)
 from components.page_strip import strip
 from components.panel import panel
 from components.progress import (
@@ -240,7 +248,7 @@ def show_table(question: Question) -> html.Section:
         Column("chance", "按期完成", "start", RANGE_WORDS, phone=False),
         Column("volume", f"近{rules.rise_weeks}周诉求", "end", "件 · 比预期", phone=False),
         Column("spark", f"近{SPARK_WEEKS}周", "center", phone=False),
-        Column("resolution", "解决率", "end", phone=False),
+        Column("resolution", "解决率", "end", INTERVAL_WORDS, phone=False),
         Column("lead", "主责", "start", phone=False),
     ]
     return panel(
@@ -314,8 +322,15 @@ def _topic_cells(
         "lead": line.lead_names,
         "volume": _volume_cell(line),
         "spark": sparkline(_weekly_frame(line, weeks), _VOLUME),
-        "resolution": value_cell(_RESOLUTION, rate[0], rate[1]) if rate else NO_VALUE,
+        "resolution": _rate_cell(*rate) if rate else NO_VALUE,
     }
+
+
+def _rate_cell(value: float, n: float, low: float, high: float) -> list[Content]:
+    cell: list[Content] = [value_cell(_RESOLUTION, value, n)]
+    if not math.isnan(value):
+        cell.append(html.Small(interval_text(_RESOLUTION, low, high)))
+    return cell
 
 
 def _target_cells(line: Line, place: int, as_of: dt.date) -> dict[str, Content]:
