@@ -52,13 +52,26 @@ def amount(value: float, unit: str, scale: float) -> str:
     if math.isnan(value):
         return NO_VALUE
     size = abs(value) if math.isnan(scale) else abs(scale)
-    if size < 10_000 or (value and abs(value) < 50):
-        # Ratios and minutes need the digits that whole flats do not have.
-        decimals = 3 if size < 2 else 2 if size < 20 else 1 if unit == "%" else 0
-        text = f"{value:,.{decimals}f}"
-        return (text.rstrip("0").rstrip(".") if decimals else text) + unit
-    large = "亿" + unit.removeprefix("万") if unit.startswith("万") else "万" + unit
-    return f"{value / 10_000:,.2f}".rstrip("0").rstrip(".") + large
+    divisor, large = 1.0, unit
+    # Ratios and minutes need the digits that whole flats do not have.
+    decimals = 3 if size < 2 else 2 if size < 20 else 1 if unit == "%" else 0
+    if size >= 10_000 and (not value or abs(value) >= 50):
+        divisor, decimals = 10_000.0, 2
+        large = "亿" + unit.removeprefix("万") if unit.startswith("万") else "万" + unit
+    text = _trimmed(value / divisor, decimals)
+    # What is not reached must not read as if it were.
+    while decimals < 6 and abs(value) < size and text == _trimmed(scale / divisor, decimals):
+        decimals += 1
+        text = _trimmed(value / divisor, decimals)
+    return text + large
+
+
+def _trimmed(value: float, decimals: int) -> str:
+    """Return a number without closing zeros, its sign a minus; "0" for what rounds to it."""
+    text = f"{abs(value):,.{decimals}f}"
+    if decimals:
+        text = text.rstrip("0").rstrip(".")
+    return MINUS + text if value < 0 and text != "0" else text
 
 
 def share(fraction: float, decimals: int = 1) -> str:

@@ -93,7 +93,7 @@ def per_month(standing: Standing, pace: float) -> str:
 
 def speed_text(standing: Standing) -> str:
     """Return what the pace has to do: "须提速3.6 %", "可放慢…", "已完成"."""
-    if standing.status == "done":
+    if standing.by_figures == "done":
         return "已完成"
     if math.isnan(standing.speed_up):
         return NO_VALUE
@@ -123,9 +123,9 @@ def progress_sentence(standing: Standing) -> str:
     goal = amount_of(standing, target.value)
     if not target.scheduled:
         bound = "不高于" if target.direction == "down" else "不低于"
-        return f"{done}，目标{bound}{goal}，{words}"
+        return f"{done}，目标{bound}{goal}，{STATUS_WORDS[standing.by_figures]}"
     part = f"{done}，完成{goal}的{share(standing.completion)}"
-    if standing.status == "done":
+    if standing.by_figures == "done":
         return part
     return f"{part}，{against_schedule(standing)}（序时{share(standing.scheduled, 2)}）"
 
@@ -141,7 +141,7 @@ def against_schedule(standing: Standing) -> str:
 def outlook_sentence(standing: Standing, ahead: Forecast) -> str:
     """Return where it leads as a sentence without its full stop; "" when that is not open."""
     target = standing.target
-    if not target.scheduled or standing.status in ("done", "pending") or not standing.days_left:
+    if not target.scheduled or standing.by_figures in ("done", "pending") or not standing.days_left:
         return ""
     end = "年底" if (target.due_on.month, target.due_on.day) == (12, 31) else "到期"
     needed, so_far = (
@@ -181,7 +181,9 @@ def target_card(standing: Standing, ahead: Forecast, href: str) -> html.Article:
     target = standing.target
     stock = f"占存量{amount_of(standing, target.stock)}的{share(standing.of_stock)}"
     on = f"，{short_day(standing.on_date)}" if standing.on_date else ""
-    number, unit = share(standing.completion).rsplit(" ", 1) if standing.on_date else ("—", "")
+    number, _, unit = share(standing.completion).rpartition(" ")
+    if not number:  # nothing to show a share of
+        number, unit = NO_VALUE, ""
     return html.Article(
         [
             html.H3(dcc.Link(target.name, href=href), className="figure-name"),
@@ -243,7 +245,7 @@ def topic_row(
     if standing is None or ahead is None:
         return html.Li([*cells, html.Span(STATUS_WORDS[status])], className="topic-row")
     said = gap_text(standing) if standing.target.scheduled else STATUS_WORDS[standing.by_figures]
-    if standing.status == "done":
+    if standing.by_figures == "done":
         said = STATUS_WORDS["done"]
     return html.Li(
         [
@@ -280,7 +282,7 @@ def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 
     if not target.scheduled or math.isnan(standing.completion):
         rule = f'<path d="M0 {middle}H{width}" stroke="{_RULE}" stroke-dasharray="2 3"/>'
         return svg_image([rule], width, height, alt, "bullet")
-    colour = _LATE if standing.status in ("behind", "overdue") else "#17457f"
+    colour = _LATE if standing.by_figures in ("behind", "overdue") else "#17457f"
     parts.append(
         f'<path d="M{x(0):.1f} {middle}H{x(standing.completion):.1f}" stroke="{colour}" '
         f'stroke-width="{thick}"/>'
@@ -297,7 +299,7 @@ def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 
             f'<path d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 3.5}v7M{high:.1f} '
             f'{middle - 3.5}v7" stroke="{_INK}" stroke-width="1.4" fill="none"/>'
         )
-    if standing.status != "done":
+    if standing.by_figures != "done":
         tick = x(standing.scheduled)
         parts.append(
             f'<path d="M{tick:.1f} {top - 4}v{thick + 8}" stroke="{_PALE}" stroke-width="2.4"/>'

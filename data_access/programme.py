@@ -46,7 +46,9 @@ def _topics(snapshot: Snapshot) -> tuple[Topic, ...]:
     }
     categories = dict(zip(reference.categories["id"], reference.categories["code"], strict=True))
     with snapshot.engine.connect() as connection:
-        of_units = connection.execute(sa.select(schema.topic_units)).all()
+        of_units = connection.execute(
+            sa.select(schema.topic_units).order_by(schema.topic_units.c.unit_id)
+        ).all()
         of_categories = connection.execute(sa.select(schema.topic_categories)).all()
         targets = connection.execute(sa.select(schema.targets).order_by(schema.targets.c.id)).all()
         plans = connection.execute(
@@ -304,7 +306,8 @@ def weekly_cases_by_district(
                 for week, each, district, cases in rows
                 if (each is not None) == of_topic
             ]
-            frames.append(pd.DataFrame(chosen, columns=["week_start", "code", "cases"]))
+            counted = pd.DataFrame(chosen, columns=["week_start", "code", "cases"])
+            frames.append(counted.astype({"code": "str", "cases": "int64"}))
         return frames[0], frames[1]
 
     key = ("topic weeks", scope, _place_only(filters), weeks[0], weeks[-1], topic)
@@ -373,29 +376,30 @@ def _cases(
 ) -> pd.DataFrame:
     cases = schema.cases
     where = conditions(snapshot, scope, filters, cases)
+    # What was closed after the cut-off is open, as in every figure.
+    later = sa.func.coalesce(cases.c.closed_at > snapshot.cutoff, sa.false())
+    closed = sa.and_(cases.c.closed, ~later)
     repeats: sa.ColumnElement[int] = sa.literal(0)
     source: sa.FromClause = cases
     order: list[Any] = [cases.c.created_at.desc(), cases.c.case_id]
     if kind == "oldest_open":
-        where.append(cases.c.closed == sa.false())
+        where.append(~closed)
         order = [cases.c.created_at, cases.c.case_id]
     elif kind == "repeated":
         again = (
             sa.select(cases.c.repeat_of, sa.func.count().label("repeats"))
             .where(cases.c.repeat_of.is_not(None), *where)
             .group_by(cases.c.repeat_of)
-            .order_by(sa.desc("repeats"), cases.c.repeat_of)
-            .limit(limit)
             .subquery()
         )
         source = cases.join(again, again.c.repeat_of == cases.c.case_id)
         repeats, order = again.c.repeats, [again.c.repeats.desc(), cases.c.case_id]
     else:
         assert kind == "newest"
-    names = ("case_id", "created_at", "due_at", "summary", "closed")
+    names = ("case_id", "created_at", "due_at", "summary")
     places = ("district_id", "subdistrict_id", "category_id")
     statement = (
-        sa.select(*(cases.c[name] for name in (*names, *places)), repeats)
+        sa.select(*(cases.c[name] for name in (*names, *places)), closed.label("closed"), repeats)
         .select_from(source)
         .where(*where)
         .order_by(*order)

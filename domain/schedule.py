@@ -333,7 +333,7 @@ def forecast(target: Target, figures: Figures, as_of: dt.date, rules: Rules) -> 
         return Forecast("withheld", reason=f"进度不足{rules.forecast_points}周")
     n = len(increments)
     left = (target.due_on - on_date).days / 7
-    weeks = min(_MOST_WEEKS, max(int(np.ceil(left)), 1) + 52)
+    weeks = max(_MOST_WEEKS, int(np.ceil(left)))
     random = np.random.default_rng(20210412)
     typical = random.integers(0, n, size=(_DRAWS, n))
     drawn_weeks = np.take_along_axis(typical, random.integers(0, n, size=(_DRAWS, weeks)), axis=1)
@@ -362,7 +362,7 @@ def forecast(target: Target, figures: Figures, as_of: dt.date, rules: Rules) -> 
         chance = "hard"
 
     def day(week: int) -> dt.date | None:
-        return on_date + dt.timedelta(weeks=week) if week <= weeks else None
+        return on_date + dt.timedelta(weeks=week) if week <= _MOST_WEEKS else None
 
     return Forecast(
         chance, float(low), float(median), float(high), probability,

@@ -260,7 +260,7 @@ def show_table(question: Question) -> html.Section:
             caption_hidden=True,
         ),
         sentence=_table_sentence(found),
-        note=f"进度为全市累计，截至{as_of}；诉求与解决率：{question.words}",
+        note=f"进度为全市累计，截至{as_of}；近期诉求按所选地点和口径；解决率：{question.words}",
         actions=[_order_links(question)],
         wide=True,
     )
@@ -383,7 +383,11 @@ def _status_cell(line: Line, now: Standing, as_of: dt.date) -> list[Content]:
 def _volume_cell(line: Line) -> list[Content]:
     change = line.volume.change
     if math.isnan(change):
-        return [count(line.volume.cases), html.Small("无上年数据")]
+        known = not math.isnan(line.volume.expected)
+        return [
+            count(line.volume.cases),
+            html.Small("上年同期无诉求" if known else "无上年数据"),
+        ]
     words = f"{'多' if change >= 0 else '少'}{share(abs(change))}"
     return [
         count(line.volume.cases),
@@ -512,6 +516,10 @@ def show_units(question: Question) -> html.Section:
         for unit in line.topic.supports:
             supports[unit.code] += 1
             names[unit.code] = unit.name
+    # Tasks may lie with a unit that has no role in a topic, or with none.
+    milestones = milestones_of_year(question.snapshot, year)
+    for code, name in zip(milestones["unit_code"], milestones["unit"], strict=True):
+        names.setdefault(code, name or "未写明单位")
     leading = sorted(
         leads, key=lambda code: (-sum(each.status in LATE for each in leads[code]), names[code])
     )
@@ -547,7 +555,7 @@ def show_units(question: Question) -> html.Section:
             columns,
             rows,
             f"{title}，任务截至{as_of}，诉求{question.words}",
-            apart=[Apart("只配合、不主责的单位", others)],
+            apart=[Apart("不主责、只配合或承担任务的单位", others)],
             caption_hidden=True,
             tall=True,
         ),
@@ -562,7 +570,6 @@ def _tasks_by_unit(question: Question, year: int, as_of: dt.date) -> dict[str, T
     return {
         str(code): tasks(list(zip(own["due_on"], own["done_on"], strict=True)), as_of)
         for code, own in milestones.groupby("unit_code")
-        if code
     }
 
 
