@@ -9,7 +9,7 @@ change of the volume.
 
 Source of the method: a Poisson model with an effect for each district and week is the same as this
 binomial model given their totals. Errors are robust against over-dispersion and against noise that
-a district's weeks, or a week's districts, have in common.
+a district's weeks, or a week's districts, have in common, and partly against noise that lasts.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _FEWEST_BEFORE, _FEWEST_AFTER, _MOST_AFTER = 8, 4, 26
 _FEWEST_DISTRICTS, _FEWEST_CASES = 5, 30
 _PRE_TREND_P = 0.05
 _WEEK = dt.timedelta(weeks=1)
+_LARGEST_LOG_CHANGE = 5.0
+_BANDWIDTH = 0.15
 Z = 1.959963984540054
 
 
@@ -158,7 +160,9 @@ def _panel(
     known_from: dt.date,
 ) -> _Panel:
     last_year = [week - _WEEK * YEAR_OF_WEEKS for week in weeks]
-    seasonal = known_from <= last_year[0]
+    # A topic whose categories did not exist yet has no season to be adjusted by.
+    existed = topic.loc[topic["week_start"].isin(last_year), "cases"].sum() > 0
+    seasonal = known_from <= last_year[0] and bool(existed)
     years = [weeks, last_year] if seasonal else [weeks]
     named = topic[(topic["code"] != "") & topic["week_start"].isin(weeks)]
     codes = sorted(named.loc[named["cases"] > 0, "code"].unique())
@@ -196,76 +200,101 @@ def _fit(panel: _Panel, regressor: Any) -> tuple[float, float, int]:
     """Return estimate, standard error and degrees of freedom of a regressor of this year's weeks.
 
     Raises:
-        _NoFitError: separation, no convergence, nothing to estimate from.
+        _NoFitError: not identified, separation, no convergence, too few districts.
     """
     # Importing takes a second and 60 MB: only where an effect is asked for.
     from statsmodels.genmod.families import Binomial
     from statsmodels.genmod.generalized_linear_model import GLM
     from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
-    years, districts, weeks = panel.topic.shape
-    year, district, week = (
-        grid.ravel() for grid in np.meshgrid(*map(np.arange, panel.topic.shape), indexing="ij")
-    )
+    # Said of counts that fit exactly as well; real separation is an endless estimate, below. Set
+    # for good: catch_warnings() changes the filters of every thread, and threads that leave it in
+    # another order than they came leave them changed.
+    warnings.simplefilter("ignore", PerfectSeparationWarning)
+
+    districts = panel.topic.shape[1]
+    year, district, week = np.indices(panel.topic.shape).reshape(3, -1)
     cases, others = panel.topic.ravel(), panel.control.ravel()
     unit = year * districts + district
-    columns = [(unit[:, None] == np.arange(years * districts)).astype("float64")]
+    kept = _estimable(cases, others, [unit, week] if panel.seasonal else [unit])
+    year, district, week, unit = (each[kept] for each in (year, district, week, unit))
+    cases, others = cases[kept], others[kept]
+    columns = [_dummies(unit)]
     if panel.seasonal:
-        columns.append((week[:, None] == np.arange(1, weeks)).astype("float64"))
+        columns.append(_dummies(week)[:, 1:])
     columns.append((regressor(panel)[week] * (year == 0))[:, None])
     design = np.hstack(columns)
-    total = cases + others
-    used = total > 0
-    # A level or a season without a single case on one side has no finite estimate.
-    design, week, district = design[used], week[used], district[used]
-    cases, others = cases[used], others[used]
-    for flags in design[:, :-1].T.astype(bool):
-        if flags.any() and (cases[flags].sum() == 0 or others[flags].sum() == 0):
-            drop = flags
-            cases, others = np.where(drop, 0.0, cases), np.where(drop, 0.0, others)
-    kept = cases + others > 0
-    design, week, district = design[kept], week[kept], district[kept]
-    cases, others = cases[kept], others[kept]
-    design = design[:, np.append(np.abs(design[:, :-1]).sum(axis=0) > 0, True)]
     clusters = len(np.unique(district))
-    if clusters < _FEWEST_DISTRICTS or len(cases) <= design.shape[1] or not np.ptp(design[:, -1]):
+    if clusters < _FEWEST_DISTRICTS or len(cases) <= design.shape[1]:
         raise _NoFitError
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        # Said of counts that fit exactly as well; real separation is an endless estimate, below.
-        warnings.simplefilter("ignore", PerfectSeparationWarning)
-        try:
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        raise _NoFitError
+    try:
+        with np.errstate(over="raise", divide="raise", invalid="raise", under="ignore"):
             model = GLM(np.column_stack([cases, others]), design, family=Binomial())
             fitted = model.fit(wls_method="qr")
-            if not fitted.converged:
-                raise _NoFitError
-            bread = np.asarray(fitted.normalized_cov_params)
-            scores = design * (cases - (cases + others) * fitted.mu)[:, None]
-        except _NoFitError:
-            raise
-        except Exception as error:  # singular, overflow, perfect separation: no answer
-            raise _NoFitError from error
+    except (ValueError, FloatingPointError, np.linalg.LinAlgError) as error:
+        raise _NoFitError from error
     estimate = float(fitted.params[-1])
-    freedom = max(len(cases) - design.shape[1], 1)
-    pearson = float(
-        np.sum(
-            (cases - (cases + others) * fitted.mu) ** 2
-            / np.maximum((cases + others) * fitted.mu * (1 - fitted.mu), 1e-12)
-        )
-    )
-    # The largest of three: noise of its own in every cell, in common in a district's weeks, in
-    # common in a week's districts. With few clusters each alone may be too small by chance.
-    variances = [bread[-1, -1] * max(pearson / freedom, 1.0)]
-    for groups in (district, week):
-        sums = np.zeros((int(groups.max()) + 1, design.shape[1]))
-        np.add.at(sums, groups, scores)
-        number = len(np.unique(groups))
-        meat = sums.T @ sums * number / (number - 1)
-        variances.append(float((bread @ meat @ bread)[-1, -1]))
-    standard_error = float(np.sqrt(max(variances)))
-    if not np.isfinite([estimate, standard_error]).all() or abs(estimate) > 5:
+    if not fitted.converged or not np.isfinite(estimate) or abs(estimate) > _LARGEST_LOG_CHANGE:
         raise _NoFitError
-    return estimate, standard_error, clusters - 1
+    total = cases + others
+    residual = cases - total * fitted.mu
+    # Each cell's pull on the estimate.
+    pull = residual * (design @ np.asarray(fitted.normalized_cov_params)[:, -1])
+    spread = np.maximum(total * fitted.mu * (1 - fitted.mu), 1e-12)
+    dispersion = float(np.sum(residual**2 / spread)) / (len(cases) - design.shape[1])
+    by_district = np.bincount(district, pull)[np.unique(district)]
+    by_week = np.bincount(week, pull, minlength=len(panel.after))
+    # The widest of four: noise of its own in every cell, in common in a district's weeks, in
+    # common in a week's districts, lasting for weeks. Each alone may be too small by chance.
+    few = _t_quantile(clusters - 1)
+    alone = float(fitted.normalized_cov_params[-1, -1]) * max(dispersion, 1.0)
+    long_run, lasting = _long_run(by_week)
+    weeks = len(by_week)
+    widths = (
+        few * np.sqrt(alone),
+        few * np.sqrt(float(by_district @ by_district) * clusters / (clusters - 1)),
+        few * np.sqrt(float(by_week @ by_week) * weeks / (weeks - 1)),
+        max(few, lasting) * np.sqrt(long_run),
+    )
+    if not np.isfinite(widths).all():
+        raise _NoFitError
+    # As the error of t with districts - 1, so that p and interval agree.
+    return estimate, float(max(widths) / few), clusters - 1
+
+
+def _long_run(pulls: np.ndarray) -> tuple[float, float]:
+    """Return the variance of a sum of weekly pulls that hang together, and its critical value.
+
+    Bartlett weights over _BANDWIDTH of the weeks (Newey and West; over the districts together:
+    Driscoll and Kraay). The critical value is that of a fixed share of the weeks (Kiefer and
+    Vogelsang 2005, 97.5 %): from few weeks the variance itself is uncertain and too small.
+    """
+    number = len(pulls)
+    reach = max(1, round(_BANDWIDTH * number))
+    variance = float(pulls @ pulls)
+    for lag in range(1, reach):
+        variance += 2 * (1 - lag / reach) * float(pulls[lag:] @ pulls[:-lag])
+    share = reach / number
+    critical = 1.9600 + 2.9694 * share + 0.4160 * share**2 - 0.5324 * share**3
+    return variance * number / (number - 1), critical
+
+
+def _estimable(cases: np.ndarray, others: np.ndarray, labels: list[np.ndarray]) -> np.ndarray:
+    """Return which cells to use: none of a level that has no case on one side (no finite fit)."""
+    kept: np.ndarray = cases + others > 0
+    while True:
+        before = kept
+        for label in labels:
+            for side in (cases, others):
+                kept = kept & (np.bincount(label, side * kept) > 0)[label]
+        if kept.sum() == before.sum():
+            return kept
+
+
+def _dummies(labels: np.ndarray) -> np.ndarray:
+    return np.asarray(labels[:, None] == np.unique(labels), dtype="float64")
 
 
 def _p_value(fit: tuple[float, float, int]) -> float:
