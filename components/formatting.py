@@ -14,6 +14,7 @@ from domain.metrics import DIRECTION_WORDS, Change, Metric
 
 NO_VALUE = "—"
 MINUS = "−"
+PERCENT = "%"
 INTERVAL_WORDS = "95 %区间"
 RANGE_WORDS = "80 %区间"  # of a forecast
 # d3 formats, for axes whose ticks the browser chooses.
@@ -54,7 +55,7 @@ def amount(value: float, unit: str, scale: float) -> str:
     size = abs(value) if math.isnan(scale) else abs(scale)
     divisor, large = 1.0, unit
     # Ratios and minutes need the digits that whole flats do not have.
-    decimals = 3 if size < 2 else 2 if size < 20 else 1 if unit == "%" else 0
+    decimals = 3 if size < 2 else 2 if size < 20 else 1 if unit == PERCENT else 0
     if size >= 10_000 and (not value or abs(value) >= 50):
         divisor, decimals = 10_000.0, 2
         large = "亿" + unit.removeprefix("万") if unit.startswith("万") else "万" + unit

@@ -166,7 +166,7 @@ def rate_lines(
     low, high = axis
     ripe = frame.iloc[:tail]
     # A band cannot skip a week: each unbroken run of weeks is a band of its own.
-    for run in _runs(ripe):
+    for run in unbroken_runs(ripe):
         band = frame.iloc[run[0] : run[1]]
         x = when[run[0] : run[1]]
         figure["data"].append(scatter(
@@ -231,7 +231,7 @@ def scatter(**properties: Any) -> dict[str, Any]:
     return {"type": "scatter", **properties}
 
 
-def _runs(frame: pd.DataFrame) -> list[tuple[int, int]]:
+def unbroken_runs(frame: pd.DataFrame) -> list[tuple[int, int]]:
     """Return start and stop of each unbroken run of weeks with an interval."""
     runs: list[tuple[int, int]] = []
     start: int | None = None

@@ -12,7 +12,7 @@ import pytest
 from tests.browser.conftest import OpenScreen
 from tests.browser.screen import Screen
 
-PAGES = ("/", "/definitions", "/nowhere")
+PAGES = ("/", "/topics", "/topics/2021-01", "/definitions", "/nowhere")
 VIEWPORTS = ((1366, 768), (1920, 1080), (390, 844))
 
 INVARIANTS = """() => {
