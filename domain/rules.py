@@ -58,6 +58,16 @@ RULES: tuple[Rule, ...] = (
     Rule("minimum_tasks", "任务最小样本", "项", 1, 100, "到期任务少于此数不算按时完成率"),
     Rule("rise_weeks", "诉求升的观察期", "周", 2, 13, "最近此周数的诉求量与预期相比"),
     Rule("smallest_rise", "诉求升的最小升幅", "", 0, 2, "高于预期不到此比例不算上升"),
+    Rule("zero_weeks", "抓零：观察周数", "周", 1, 26, "近此周数没有进展，列入抓零"),
+    Rule("zero_schedule_share", "抓零：完成率与序时之比", "", 0, 1, "完成率低于序时的此比例，列入抓零"),
+    Rule("zero_floor_share", "抓零：剩余下限", "", 0, 1, "剩余少于平均存量的此比例，不列入抓零"),
+    Rule("large_share", "抓大户：占剩余存量", "", 0.1, 1, "剩余最多的若干个，合计达到此比例"),
+    Rule("faster_share", "抓大户：试算提速", "", 0, 5, "测算大户提速此比例的效果"),
+    Rule("plan_stretch", "清零方案：能力上限", "倍", 0.1, 10, "区的办理能力按历史最快周速的此倍数"),
+    Rule("rank_error", "名次区间误差", "", 0.001, 0.5, "名次区间不含真实名次的概率上限"),
+    Rule("list_size", "四类名单长度", "个", 1, 100, "先进、进步、整改、治理每类的个数"),
+    Rule("volume_bands", "街道乡镇分档数", "档", 1, 10, "按诉求量分档，同档比较"),
+    Rule("smallest_exclusion_jump", "剔除率最小升幅", "个百分点", 0, 50, "升幅小于此值不列异常"),
     Rule("reject_share", "导入拒收上限", "", 0, 1, "拒收或任一发现的占比超过此值，导入须人工确认"),
 )
 _RULE_BY_NAME = {rule.name: rule for rule in RULES}
@@ -94,6 +104,16 @@ class Rules:
     minimum_tasks: int = 5
     rise_weeks: int = 4
     smallest_rise: float = 0.2
+    zero_weeks: int = 4
+    zero_schedule_share: float = 0.5
+    zero_floor_share: float = 0.05
+    large_share: float = 0.6
+    faster_share: float = 0.1
+    plan_stretch: float = 1.5
+    rank_error: float = 0.05
+    list_size: int = 10
+    volume_bands: int = 3
+    smallest_exclusion_jump: float = 1.0
     reject_share: float = 0.05
 
     def __post_init__(self) -> None:
