@@ -60,10 +60,14 @@ SMALL_TABLES: tuple[sa.Table, ...] = (
     schema.topic_categories,
     schema.targets,
     schema.target_plan,
+    schema.district_targets,
     schema.progress,
     schema.milestones,
     schema.projects,
     schema.project_causes,
+    schema.project_log,
+    schema.project_stages,
+    schema.causes,
     schema.rules,
 )
 

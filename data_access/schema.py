@@ -32,7 +32,7 @@ from domain.outcomes import COUNT_COLUMNS
 metadata = MetaData()
 
 # Goes up by one with every change of a table below: code reads versions of its own layout only.
-LAYOUT = 3
+LAYOUT = 4
 
 
 def _table(name: str, *columns: Column, comment: str) -> Table:
@@ -182,6 +182,14 @@ target_plan = _table(
     Column("value", Double, nullable=False),
     comment="目标的计划进度",
 )
+district_targets = _table(
+    "district_targets",
+    Column("target_id", SmallInteger, nullable=False),
+    Column("district_id", SmallInteger, nullable=False),
+    Column("value", Double),  # the district's own target; NULL: its part by stock
+    Column("stock", Double),
+    comment="目标的分区任务与存量",
+)
 progress = _table(
     "progress",
     Column("target_id", SmallInteger, nullable=False),
@@ -209,12 +217,14 @@ projects = _table(
     Column("target_id", SmallInteger, nullable=False),
     Column("district_id", SmallInteger),
     Column("subdistrict_id", SmallInteger),
+    Column("community", String),  # as the cases name it
     Column("units", Integer, nullable=False),
     Column("done", Integer, nullable=False),
     Column("stage", String, nullable=False),
     Column("stage_since", Date),
     Column("developer", String),
     Column("owner", String),
+    Column("blocker", String),
     Column("next_step", String),
     Column("deadline", Date),
     comment="历史遗留项目",
@@ -224,6 +234,30 @@ project_causes = _table(
     Column("project_id", Integer, nullable=False),
     Column("cause", String, nullable=False),
     comment="项目成因",
+)
+# What happened to a project and when: a new stage, more done, a remark.
+project_log = _table(
+    "project_log",
+    Column("project_id", Integer, nullable=False),
+    Column("on_date", Date, nullable=False),
+    Column("stage", String),  # entered on this day; NULL: the same as before
+    Column("done", Integer),  # cumulative; NULL: the same as before
+    Column("note", String),
+    comment="项目进展",
+)
+# How long a project usually takes from a stage on, and how much longer because of a cause.
+project_stages = _table(
+    "project_stages",
+    Column("name", String, nullable=False),
+    Column("position", SmallInteger, nullable=False),
+    Column("weeks", Double),
+    comment="项目阶段",
+)
+causes = _table(
+    "causes",
+    Column("name", String, nullable=False),
+    Column("weeks", Double),
+    comment="成因",
 )
 
 rules = _table(

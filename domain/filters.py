@@ -31,12 +31,35 @@ DIMENSION_LABELS: dict[str, str] = {
     "unit": "承办单位",
 }
 DIMENSIONS = tuple(DIMENSION_LABELS)
+# What a page lists: its unit of analysis.
+By = Literal["", "district", "subdistrict", "unit", "project", "developer", "cause"]
+BY_LABELS: dict[By, str] = {
+    "district": "区",
+    "subdistrict": "街道乡镇",
+    "unit": "承办单位",
+    "project": "项目",
+    "developer": "开发单位",
+    "cause": "成因",
+}
+# Whole numbers that try out another rule: label, least, most. Shares are in percent.
+NUMBER_OPTIONS: dict[str, tuple[str, int, int]] = {
+    "quiet": ("抓零观察周数", 1, 26),
+    "floor": ("抓零剩余下限", 0, 10_000_000),
+    "large": ("抓大户占比", 10, 100),
+    "faster": ("试算提速", 1, 500),
+    "stretch": ("能力上限", 10, 1_000),
+    "stuck": ("无进展周数", 0, 520),
+}
+# Lists of texts that the data may or may not know; the page that reads them says so.
+LIST_OPTIONS: dict[str, str] = {"stage": "阶段", "cause": "成因", "fix": "必选", "bar": "排除"}
 # More values than anyone picks by hand; a bound on what a pasted URL can ask for.
 MOST_VALUES = 60
 LONGEST_SEARCH = 4_000
 _CODE = re.compile(r"[^\x00-\x1f\x7f,;&=#<>\"'\\]{1,60}")
 _VERSION = re.compile(r"[a-z0-9-]{1,40}\.\d{1,9}")
 _PERIOD = re.compile(r"[A-Za-z0-9.-]{4,40}")
+_NUMBER = re.compile(r"[0-9]{1,8}")
+_WEIGHTS = re.compile(r"[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,3}")
 _SEPARATOR = ","
 
 
@@ -45,8 +68,10 @@ class Filters:
     """One question to the data. Empty tuples and empty texts mean "all" and "the default".
 
     ``period`` is a key of ``domain.periods.parse_period``; ``indicator`` a key of
-    ``domain.metrics.METRICS``; ``order`` sorts lists of targets; ``version`` pins a data version
-    (``demo.3``).
+    ``domain.metrics.METRICS``; ``version`` pins a data version (``demo.3``). The fields from
+    ``order`` to ``bar`` are options of single pages: ``order`` sorts lists of targets, ``by`` is
+    the unit of analysis, ``target`` the code of a target, ``weights`` a trial of the weights of
+    综合成绩 in percent (``10-50-40``), the others as in ``NUMBER_OPTIONS`` and ``LIST_OPTIONS``.
     """
 
     period: str = ""
@@ -60,16 +85,45 @@ class Filters:
     unit: tuple[str, ...] = ()
     indicator: str = "resolution"
     order: Order = "attention"
+    by: By = ""
+    target: str = ""
+    weights: str = ""
+    quiet: str = ""
+    floor: str = ""
+    large: str = ""
+    faster: str = ""
+    stretch: str = ""
+    stuck: str = ""
+    stage: tuple[str, ...] = ()
+    cause: tuple[str, ...] = ()
+    fix: tuple[str, ...] = ()
+    bar: tuple[str, ...] = ()
     version: str = ""
 
     def __post_init__(self) -> None:
         # Two ways of asking the same thing are one value, one cache entry, one link.
-        for name in DIMENSIONS:
+        for name in (*DIMENSIONS, *LIST_OPTIONS):
             object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
 
     def narrowed(self, **changes: str | tuple[str, ...]) -> Filters:
         """Return the same question with some fields replaced."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+    def number(self, name: str) -> int | None:
+        """Return an option of ``NUMBER_OPTIONS``; None when it is not set."""
+        value: str = getattr(self, name)
+        return int(value) if value else None
+
+    @property
+    def shared(self) -> Filters:
+        """The same question without the options of single pages: what other pages take over."""
+        return self.narrowed(**{name: _DEFAULTS[name] for name in PAGE_OPTIONS})
+
+
+_DEFAULTS: dict[str, Any] = {item.name: item.default for item in dataclasses.fields(Filters)}
+PAGE_OPTIONS = (
+    "order", "by", "target", "weights", *NUMBER_OPTIONS, *LIST_OPTIONS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,6 +168,9 @@ def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
         "basis": BASIS_LABELS.__contains__,
         "indicator": indicators.__contains__,
         "order": ORDER_LABELS.__contains__,
+        "by": BY_LABELS.__contains__,
+        "target": lambda value: bool(_CODE.fullmatch(value)),
+        "weights": _are_weights,
         "version": lambda value: bool(_VERSION.fullmatch(value)),
     }
     for key, value in parse_qsl(text, keep_blank_values=False, max_num_fields=None):
@@ -122,7 +179,13 @@ def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
             problems.append(f"不认识的筛选条件“{shown}”")
         elif key in values:
             problems.append(f"重复的筛选条件“{shown}”")
-        elif key in DIMENSIONS:
+        elif key in NUMBER_OPTIONS:
+            label, low, high = NUMBER_OPTIONS[key]
+            if _NUMBER.fullmatch(value) and low <= int(value) <= high:
+                values[key] = str(int(value))
+            else:
+                problems.append(f"“{label}”须为{low}至{high:,}的整数，“{shown}”未采用")
+        elif key in DIMENSIONS or key in LIST_OPTIONS:
             codes = tuple(code for code in value.split(_SEPARATOR) if code)
             if len(codes) > MOST_VALUES or not all(_CODE.fullmatch(code) for code in codes):
                 problems.append(f"筛选条件“{shown}”无法识别")
@@ -133,6 +196,11 @@ def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
         else:
             problems.append(f"筛选条件“{shown}”无法识别")
     return Parsed(Filters(**values), tuple(problems))  # type: ignore[arg-type]
+
+
+def _are_weights(value: str) -> bool:
+    """Return whether a text is three percentages that sum to 100: ``10-50-40``."""
+    return bool(_WEIGHTS.fullmatch(value)) and sum(map(int, value.split("-"))) == 100
 
 
 def _printable(text: str) -> str:

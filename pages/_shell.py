@@ -24,6 +24,7 @@ from domain.filters import (
     BASIS_LABELS,
     DIMENSION_LABELS,
     DIMENSIONS,
+    PAGE_OPTIONS,
     Filters,
     from_search,
     to_search,
@@ -178,7 +179,7 @@ def _outputs(
             bar.BAR: path in WITHOUT_FILTERS,
         },
         "chips": bar.filter_chips(_chips(question, path), path),
-        "nav": frame.nav_links(_links(path, search)),
+        "nav": frame.nav_links(_links(path, to_search(asked.shared))),
         "notices": notice(list(question.problems)) if question.problems else None,
         "footer": frame.footer(
             snapshot.cutoff,
@@ -204,7 +205,7 @@ def _of_controls(
     fields: dict[str, Any] = {
         "version": pinned.version,
         "period": pinned.period,
-        "order": before.asked.order,
+        **{name: getattr(before.asked, name) for name in PAGE_OPTIONS},
     }
     for name in ("compare", "basis", "indicator"):
         fields[name] = _text(values.get(name)) or getattr(before.asked, name)

@@ -27,17 +27,27 @@ _STEPS = {
     "政策清单": ("修订实施细则", "出台工作指引", "完善配套办法", "印发工作方案", "统一办理标准"),
     "责任清单": ("明确各区责任人", "建立联席会议机制", "落实考核办法", "公开办理渠道"),
 }  # fmt: skip
-_CAUSES = ("土地征收", "建设手续", "工程核验", "资金链断裂")
-# (name, share of the units that are done in it, next step)
+# Weeks that a cause adds, and what holds a project up (invented).
+_CAUSES = {
+    "土地征收": (6, "集体土地征收补偿未完成"),
+    "建设手续": (8, "规划许可与施工许可手续缺失"),
+    "工程核验": (5, "竣工验收资料不全，待安全鉴定"),
+    "资金链断裂": (26, "开发企业资金链断裂，土地价款与税费未缴"),
+}
+# (name, usual weeks from here to the last certificate, share of projects without one in it at the
+# reference day, next step)
 _STAGES = (
-    ("摸底核查", "完成项目问题清单"),
-    ("方案制定", "报送一楼一策处置方案"),
-    ("土地手续补办", "补缴土地出让价款"),
-    ("规划与工程核验", "完成规划核实和竣工备案"),
-    ("首次登记", "办理不动产首次登记"),
-    ("转移登记", "组织业主集中办理转移登记"),
-    ("已办结", ""),
+    ("摸底核查", 38, 0.22, "完成项目问题清单"),
+    ("方案制定", 30, 0.27, "报送一楼一策处置方案"),
+    ("土地手续补办", 22, 0.24, "补缴土地出让价款"),
+    ("规划与工程核验", 15, 0.19, "完成规划核实和竣工备案"),
+    ("首次登记", 8, 0.08, "办理不动产首次登记"),
+    ("转移登记", 4, 0.0, "组织业主集中办理转移登记"),
+    ("已办结", 0, 0.0, ""),
 )
+_REGISTERED, _TRANSFER, _FINISHED = 4, 5, 6
+# The stages are drawn as they stand on this day; what comes before and after follows.
+_REFERENCE_DAY = dt.date(2021, 4, 12)
 _ESTATE_WORDS = (
     "永安 和景 安澜 福泽 瑞丰 明悦 清源 宏景 长青 新辰 同泽 玉澜 惠安 康城 松泉 柳岸 望舒 "
     "晨曦 翠湖 金澜 广裕 嘉泽 景明 兴和 红叶 锦绣 朗润 观澜 御景 半山 枫林 海棠 银杏 "
@@ -56,19 +66,28 @@ class Programme:
     topic_categories: list[Row] = field(default_factory=list)
     targets: list[Row] = field(default_factory=list)
     target_plan: list[Row] = field(default_factory=list)
+    district_targets: list[Row] = field(default_factory=list)
     progress: list[Row] = field(default_factory=list)
     milestones: list[Row] = field(default_factory=list)
     projects: list[Row] = field(default_factory=list)
     project_causes: list[Row] = field(default_factory=list)
+    project_log: list[Row] = field(default_factory=list)
+    project_stages: list[Row] = field(default_factory=list)
+    causes: list[Row] = field(default_factory=list)
 
 
 def make_programme(catalogue: Catalogue, places: Places, seed: int, cutoff: dt.date) -> Programme:
     """Return the programme as known at the cut-off; what was known before never changes."""
     result = Programme()
     _add_topics(result, catalogue)
-    certificates = _add_targets(result, catalogue, places, seed, cutoff)
+    dates, certificates = _add_targets(result, catalogue, places, seed, cutoff)
     _add_milestones(result, catalogue, seed, cutoff)
-    _add_projects(result, catalogue, places, seed, cutoff, certificates)
+    _add_projects(result, catalogue, places, seed, cutoff, dates, certificates)
+    result.project_stages = [
+        {"name": name, "position": position, "weeks": float(weeks)}
+        for position, (name, weeks, _, _) in enumerate(_STAGES, 1)
+    ]
+    result.causes = [{"name": name, "weeks": float(weeks)} for name, (weeks, _) in _CAUSES.items()]
     return result
 
 
@@ -104,11 +123,15 @@ def _add_topics(result: Programme, catalogue: Catalogue) -> None:
 
 def _add_targets(
     result: Programme, catalogue: Catalogue, places: Places, seed: int, cutoff: dt.date
-) -> Ints:
-    """Add targets, plans and progress; return the certificates done by district at the cut-off."""
-    volume = np.bincount(places.district, places.monthly)
+) -> tuple[list[dt.date], Ints]:
+    """Add targets, plans and progress.
+
+    Return the days of the certificates' figures and what was done by then (days × districts),
+    those after the cut-off too: what is known then follows from what comes.
+    """
+    volume = np.bincount(places.district, places.monthly).astype(np.float64)
     stock = np.array([CERTIFICATE_STOCK.get(place.code, 0) for place in catalogue.districts])
-    certificates = np.zeros(len(catalogue.districts), dtype=np.int64)
+    certificates: tuple[list[dt.date], Ints] = ([], np.zeros((0, len(stock)), dtype=np.int64))
     topic_ids = {topic["code"]: number for number, topic in enumerate(catalogue.topics, 1)}
     for number, target in enumerate(catalogue.targets, 1):
         start = day(target["start_on"])
@@ -131,6 +154,8 @@ def _add_targets(
             {"target_id": number, "on_date": date, "value": value}
             for date, value, _ in _points(target["plan"])
         ]
+        if target["stock"]:
+            _add_district_targets(result, number, target, stock, volume, seed)
         random = generator(seed, STREAM_PROGRAMME, number)
         dates, values, published = _weekly(_points(target["actual"]), start, random)
         known = [date <= cutoff for date in dates]
@@ -164,9 +189,30 @@ def _add_targets(
                 row | {"district_id": district, "value": float(value), "invented": True}
                 for district, value in enumerate(by_district[position], 1)
             ]
-        if is_certificates and by_district is not None and any(known):
-            certificates = by_district[int(np.flatnonzero(known)[-1])]
+        if is_certificates and by_district is not None:
+            certificates = dates, by_district
     return certificates
+
+
+def _add_district_targets(
+    result: Programme, number: int, target: dict[str, str], stock: Ints, volume: Floats, seed: int
+) -> None:
+    """Add what each district has and is to do (invented splits; the sums are the target's)."""
+    random = generator(seed, STREAM_PROGRAMME, 2_000 + number)
+    existing = stock
+    if target["code"] != CERTIFICATES:
+        existing = whole(volume, int(target["stock"]))
+    # What was agreed differs a little from a mere share of the stock.
+    agreed = whole(existing * random.uniform(0.85, 1.15, len(existing)), int(target["value"]))
+    result.district_targets += [
+        {
+            "target_id": number,
+            "district_id": district,
+            "value": float(min(value, has)),
+            "stock": float(has),
+        }
+        for district, (value, has) in enumerate(zip(agreed, existing, strict=True), 1)
+    ]
 
 
 def _points(text: str) -> list[tuple[dt.date, float, bool]]:
@@ -264,6 +310,7 @@ def _add_projects(
     places: Places,
     seed: int,
     cutoff: dt.date,
+    dates: list[dt.date],
     certificates: Ints,
 ) -> None:
     """Add 911 projects; their units sum to a district's stock, their done ones to its progress."""
@@ -291,77 +338,113 @@ def _add_projects(
         units[int(np.argmax(units[1:])) + 1 if count > 1 else 0] += int(stock[district]) - int(
             units.sum()
         )
-        done = _cleared(units, int(certificates[district]), random, first=1 if fixed else 0)
+        done = _cleared(units, certificates[:, district], random, first=1 if fixed else 0)
         for position in range(count):
             number += 1
             is_estate = bool(fixed) and position == 0
-            result.projects.append(
-                _project(
-                    catalogue,
-                    random,
-                    number=number,
-                    name=planted.ESTATE_NAME if is_estate else names[number - 1],
-                    district=district,
-                    street=int(street[position]),
-                    units=int(units[position]),
-                    done=int(done[position]),
-                    cutoff=cutoff,
-                )
-            )
-            causes = random.permutation(3)[: 1 + int(random.random() < 0.45)]
-            chosen = [_CAUSES[int(cause)] for cause in sorted(causes)]
+            chosen = [
+                list(_CAUSES)[i]
+                for i in sorted(random.permutation(3)[: 1 + int(random.random() < 0.45)])
+            ]
             if is_estate or random.random() < 0.06:
-                chosen.append(_CAUSES[3])
+                chosen.append("资金链断裂")
             result.project_causes += [{"project_id": number, "cause": cause} for cause in chosen]
+            entered = _stages_entered(random, dates, done[:, position], int(units[position]))
+            if is_estate:
+                entered = entered[:1]
+            log = _project_log(number, dates, done[:, position], entered, cutoff)
+            result.project_log += log
+            known = [row["done"] for row in log if row["done"] is not None]
+            stage, since = max(
+                ((s, on) for s, on in enumerate(entered) if on <= cutoff), default=(0, entered[0])
+            )
+            community = planted.ESTATE_NAME
+            if not is_estate:
+                first = places.community_first[street[position]]
+                own = int(random.integers(0, places.community_count[street[position]]))
+                community = places.communities[first + own]
+            deadline = dt.date(YEAR, 6, 30) + dt.timedelta(days=int(random.integers(0, 7)) * 31)
+            maker = int(random.integers(1, 181))
+            result.projects.append(
+                {
+                    "id": number,
+                    "code": f"P{number:04d}",
+                    "name": planted.ESTATE_NAME if is_estate else names[number - 1],
+                    "target_id": 1,
+                    "district_id": district + 1,
+                    "subdistrict_id": int(street[position]) + 1,
+                    "community": community,
+                    "units": int(units[position]),
+                    "done": known[-1] if known else 0,
+                    "stage": _STAGES[stage][0],
+                    "stage_since": since,
+                    "developer": f"示例开发企业{maker:03d}",
+                    "owner": f"{catalogue.districts[district].name}不动产登记历史遗留问题专班",
+                    "blocker": _CAUSES[chosen[-1]][1] if stage <= _REGISTERED else None,
+                    "next_step": _STAGES[stage][3] or None,
+                    "deadline": (
+                        None if stage == _FINISHED else min(deadline, dt.date(YEAR, 12, 31))
+                    ),
+                }
+            )
 
 
-def _cleared(units: Ints, total: int, random: np.random.Generator, *, first: int) -> Ints:
-    """Return what is done of each project: whole estates one after another, the last in part."""
+def _cleared(units: Ints, totals: Ints, random: np.random.Generator, *, first: int) -> Ints:
+    """Return what is done of each project by each day (days × projects).
+
+    Whole estates go one after another, the last in part.
+    """
     order = first + random.permutation(len(units) - first)
-    done = np.zeros(len(units), dtype=np.int64)
-    left = total
-    for position in order:
-        part = min(left, int(units[position]))
-        done[position] = part
-        left -= part
+    before = np.cumsum(units[order]) - units[order]
+    done = np.zeros((len(totals), len(units)), dtype=np.int64)
+    done[:, order] = np.clip(totals[:, None] - before[None, :], 0, units[order][None, :])
     return done
 
 
-def _project(
-    catalogue: Catalogue,
-    random: np.random.Generator,
-    *,
-    number: int,
-    name: str,
-    district: int,
-    street: int,
-    units: int,
-    done: int,
-    cutoff: dt.date,
-) -> Row:
-    # Drawn for all, so that progress in one project does not move the others.
-    stage = int(random.choice(5, p=[0.22, 0.27, 0.24, 0.19, 0.08]))
-    if done:
-        stage = 6 if done == units else 5
-    begun = dt.date(2020, 6, 1) + dt.timedelta(days=int(random.integers(0, 330)))
-    since = min(begun, cutoff - dt.timedelta(days=int(random.integers(3, 25))))
-    deadline = dt.date(YEAR, 6, 30) + dt.timedelta(days=int(random.integers(0, 7)) * 31)
-    return {
-        "id": number,
-        "code": f"P{number:04d}",
-        "name": name,
-        "target_id": 1,
-        "district_id": district + 1,
-        "subdistrict_id": street + 1,
-        "units": units,
-        "done": done,
-        "stage": _STAGES[stage][0],
-        "stage_since": since,
-        "developer": f"示例开发企业{int(random.integers(1, 181)):03d}",
-        "owner": f"{catalogue.districts[district].name}不动产登记历史遗留问题专班",
-        "next_step": _STAGES[stage][1] or None,
-        "deadline": None if stage == 6 else min(deadline, dt.date(YEAR, 12, 31)),
-    }
+def _stages_entered(
+    random: np.random.Generator, dates: list[dt.date], done: Ints, units: int
+) -> list[dt.date]:
+    """Return the day on which a project entered each stage, in order, as far as it comes."""
+    shares = np.array([share for _, _, share, _ in _STAGES[: _REGISTERED + 1]])
+    reached = int(random.choice(_REGISTERED + 1, p=shares / shares.sum()))
+    since = _REFERENCE_DAY - dt.timedelta(days=int(random.integers(5, 320)))
+    steps = random.integers(45, 260, _REGISTERED + 1)
+    entered = [since] * (_REGISTERED + 1)
+    for stage in range(reached - 1, -1, -1):
+        entered[stage] = entered[stage + 1] - dt.timedelta(days=int(steps[stage]))
+    entered[reached + 1 :] = [
+        max(since, _REFERENCE_DAY) + dt.timedelta(days=int(days))
+        for days in np.cumsum(steps[reached:_REGISTERED])
+    ]
+    moved = np.flatnonzero(done > 0)
+    if not len(moved):
+        return entered
+    # Nobody gets a certificate before the estate is registered.
+    latest = dates[int(moved[0])]
+    for stage in range(_REGISTERED, -1, -1):
+        latest -= dt.timedelta(days=14 + int(steps[stage]) // 4)
+        entered[stage] = latest = min(entered[stage], latest)
+    entered.append(dates[int(moved[0])])
+    if done[-1] == units:
+        entered.append(dates[int(np.flatnonzero(done == units)[0])])
+    return entered
+
+
+def _project_log(
+    number: int, dates: list[dt.date], done: Ints, entered: list[dt.date], cutoff: dt.date
+) -> list[Row]:
+    """Return what happened to a project up to the cut-off, one row a day, in order."""
+    log: dict[dt.date, Row] = {}
+    for stage, on in enumerate(entered):
+        row = {"project_id": number, "on_date": on, "done": None, "note": None}
+        log[on] = row | {"stage": _STAGES[stage][0]}
+    before = 0
+    for on, value in zip(dates, done.tolist(), strict=True):
+        if value > before:
+            row = {"project_id": number, "on_date": on, "stage": None, "note": None}
+            log[on] = log.get(on, row) | {"done": value}
+            before = value
+    return [log[on] for on in sorted(log) if on <= cutoff]
 
 
 def _project_names(random: np.random.Generator, count: int) -> list[str]:

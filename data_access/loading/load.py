@@ -33,7 +33,7 @@ from .rejects import RejectFile
 from .scorecard import SCORECARD, Scorecard, load_scorecard, scorecard_from
 from .small_tables import SmallTables, create_table, insert_rows
 from .sources import ReadOptions, Source, find_files, first_rows, open_sources
-from .table_files import TABLE_FILES, TABLE_ORDER, load_table
+from .table_files import TABLE_FILES, TABLE_ORDER, load_table, log_projects
 
 CASES = schema.cases.name
 # What ``--table`` takes.
@@ -169,6 +169,7 @@ class _Load:
             ):
                 self._configure(connection)
                 cutoff = self._cutoff_of_tables()
+                ledger = self._tables.rows("projects")
                 for source, file_account in scorecards:
                     assert isinstance(self._mapping, Scorecard)
                     load_scorecard(
@@ -201,6 +202,8 @@ class _Load:
                         advance=self._progress.advance,
                     )
                     account.files += [file.account for file in cases]
+                if "projects" in self._tables.changed:
+                    log_projects(ledger, self._tables, self._last_day(connection, bool(cases)))
                 account.learned = self._learner.learned
                 changed = self._tables.write(connection)
                 self._write_loads(connection, account)
@@ -307,6 +310,19 @@ class _Load:
         if newest is None or newest == self._now.date():
             return None
         return dt.datetime.combine(newest, dt.time(23, 59, 59))
+
+    def _last_day(self, connection: duckdb.DuckDBPyConnection, has_cases: bool) -> dt.date:
+        """Return the day of the cut-off that publishing will find."""
+        cutoff = self._cutoff(has_cases)
+        if cutoff is not None:
+            return cutoff.date()
+        times = [self._base.cutoff] if self._base and self._has_older_cases() else []
+        if has_cases:
+            columns = ("created_at", "dispatched_at", "responded_at", "closed_at")
+            newest = ", ".join(f"max({name}) FILTER ({name} <= $now)" for name in columns)
+            found = connection.execute(f"SELECT {newest} FROM incoming", {"now": self._now})
+            times += [time for time in found.fetchone() or () if time is not None]
+        return max(times, default=self._now).date()
 
     def _write_loads(self, connection: duckdb.DuckDBPyConnection, account: Account) -> None:
         create_table(connection, schema.loads)

@@ -1,4 +1,4 @@
-"""What looks wrong with targets, plans, progress and milestones: it is said, and kept as given."""
+"""What looks wrong with targets, progress, milestones and projects: said, and kept as given."""
 
 from __future__ import annotations
 
@@ -154,11 +154,41 @@ def _of_milestones(
     ]
 
 
+def _of_project_log(
+    rows: Lines, before: Sequence[Row], tables: SmallTables, cutoff: dt.date
+) -> list[str]:
+    projects = {row["id"]: row for row in tables.rows("projects")}
+    done: dict[int, list[Row]] = defaultdict(list)
+    late = []
+    for row in sorted(tables.rows("project_log"), key=_on_date):
+        if row["on_date"] > cutoff:
+            late.append(f"项目 {projects[row['project_id']]['code']} 的进展日期 {row['on_date']}")
+        if row["done"] is not None:
+            done[row["project_id"]].append({**row, "value": row["done"]})
+    falls = [
+        f"项目 {projects[project_id]['code']} 的完成数下降：{_change(first, second)}"
+        for project_id, figures in done.items()
+        for first, second in _falls(figures)
+    ]
+    differing = [
+        f"项目 {projects[project_id]['code']} 台账写完成 {projects[project_id]['done']}，"
+        f"最近一次进展（{figures[-1]['on_date']}）写 {figures[-1]['done']}"
+        for project_id, figures in done.items()
+        if figures[-1]["done"] != projects[project_id]["done"]
+    ]
+    return [
+        *attention(late, f"进展日期晚于数据截至 {cutoff}"),
+        *attention(falls, "完成数下降"),
+        *attention(differing, "台账与进展不符"),
+    ]
+
+
 _CHECKS: dict[str, Callable[[Lines, Sequence[Row], SmallTables, dt.date], list[str]]] = {
     "targets": _of_targets,
     "target_plan": _of_plan,
     "progress": _of_progress,
     "milestones": _of_milestones,
+    "project_log": _of_project_log,
 }
 
 

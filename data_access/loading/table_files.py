@@ -175,6 +175,18 @@ TABLE_FILES: dict[str, TableFile] = {
         ),
         TableFile("target_plan", "目标计划", (_TARGET, _ON_DATE, _VALUE, _UNIT)),
         TableFile(
+            "district_targets",
+            "分区目标",
+            (
+                _TARGET,
+                Column("district", "区 区代码 district_code", "districts", required=True),
+                Column("value", "目标值 任务数", "number"),
+                Column("stock", "存量 总量", "number"),
+                _UNIT,
+            ),
+            key=("target_id", "district_id"),
+        ),
+        TableFile(
             "progress",
             "目标进度",
             (
@@ -208,12 +220,14 @@ TABLE_FILES: dict[str, TableFile] = {
                 _TARGET,
                 Column("district", "区 区代码 district_code", "districts"),
                 Column("subdistrict", "街道 街道代码 街乡镇 subdistrict_code", "subdistricts"),
+                Column("community", "小区 社区 点位"),
                 Column("units", "套数 数量", "int", required=True),
                 Column("done", "完成 已完成 完成数", "int", required=True),
                 Column("stage", "阶段", required=True),
                 Column("stage_since", "进入阶段日期", "date"),
                 Column("developer", "开发商 开发单位"),
                 Column("owner", "责任主体"),
+                Column("blocker", "堵点 卡点"),
                 Column("next_step", "下一步"),
                 Column("deadline", "期限 完成期限", "date"),
             ),
@@ -227,6 +241,37 @@ TABLE_FILES: dict[str, TableFile] = {
                 Column("project", "项目 项目代码 project_code", "projects", required=True),
                 Column("cause", "成因 原因", required=True),
             ),
+        ),
+        TableFile(
+            "project_log",
+            "项目进展",
+            (
+                Column("project", "项目 项目代码 project_code", "projects", required=True),
+                Column("on_date", "日期 进展日期", "date", required=True),
+                Column("stage", "阶段 进入阶段"),
+                Column("done", "完成 已完成 累计完成", "int"),
+                Column("note", "说明 备注 进展"),
+            ),
+            key=("project_id", "on_date"),
+        ),
+        TableFile(
+            "project_stages",
+            "项目阶段",
+            (
+                Column("name", "名称 阶段", required=True),
+                Column("position", "次序 顺序", "int", required=True),
+                Column("weeks", "所需周数 周数", "number"),
+            ),
+            key=("name",),
+        ),
+        TableFile(
+            "causes",
+            "成因",
+            (
+                Column("name", "名称 成因", required=True),
+                Column("weeks", "增加周数 周数", "number"),
+            ),
+            key=("name",),
         ),
         TableFile(
             "rules",
@@ -319,6 +364,27 @@ def load_table(
     rows = TextRows(source.name, source.header, lines, texts)
     account.read = len(lines)
     account.notes += put_rows(rows, spec, tables, cutoff)
+
+
+def log_projects(before: Sequence[Row], tables: SmallTables, on_date: dt.date) -> None:
+    """Note in ``project_log`` what a new ledger changes: its history makes itself.
+
+    Offices keep the ledger as it is today; since when nothing moves is known only if somebody
+    remembers what it said last week. ``before``: the rows of ``projects`` before the load.
+    """
+    known = {row["id"]: (row["stage"], row["done"]) for row in before}
+    log = {(row["project_id"], row["on_date"]): row for row in tables.rows("project_log")}
+    changed = [
+        row
+        for row in tables.rows("projects")
+        if known.get(row["id"]) != (row["stage"], row["done"])
+    ]
+    for row in changed:
+        key = (row["id"], on_date)
+        same_day = log.get(key, {"project_id": row["id"], "on_date": on_date, "note": None})
+        log[key] = {**same_day, "stage": row["stage"], "done": row["done"]}
+    if changed:
+        tables.replace("project_log", list(log.values()))
 
 
 def put_rows(
@@ -544,8 +610,15 @@ def _finish(
         for line, row in rows:
             if row["due_on"] < row["start_on"]:
                 problems.add(line, "due_on", "早于 start_on")
-    elif spec.name in ("target_plan", "progress"):
+    elif spec.name in ("target_plan", "district_targets", "progress"):
         _check_figures(spec, rows, tables, problems)
+    elif spec.name == "project_log":
+        units = {row["id"]: row["units"] for row in tables.rows("projects")}
+        for line, row in rows:
+            if row["done"] is not None and row["done"] > units[row["project_id"]]:
+                problems.add(line, "done", f"{row['done']} 大于 units {units[row['project_id']]}")
+            if row["stage"] is None and row["done"] is None and row["note"] is None:
+                problems.add(line, "stage、done、note", "至少填一项")
     elif spec.name == "projects":
         home = {row["id"]: row["district_id"] for row in tables.rows("subdistricts")}
         for line, row in rows:
@@ -573,8 +646,9 @@ def _check_figures(
                 f"写的是“{unit}”，目标 {target['code']} 的单位是“{target['unit']}”；"
                 "导入不作换算，请先换成目标的单位",
             )
-        if row["value"] < 0:
-            problems.add(line, "value", f"{row['value']:.12g} 小于 0")
+        for name in ("value", "stock"):
+            if (row.get(name) or 0) < 0:
+                problems.add(line, name, f"{row[name]:.12g} 小于 0")
         if spec.name == "target_plan":
             first = planned.setdefault((row["target_id"], row["on_date"]), line)
             if first != line:

@@ -104,8 +104,9 @@ def test_a_later_cutoff_adds_rows_and_moves_none(tmp_path):
         assert one(connection, changed) == 0
         assert one(connection, f"SELECT count(*) FROM {both} WHERE NOT e.closed AND l.closed") > 50
         # Certificates that were reported stay as reported.
-        query = "SELECT * FROM early.progress EXCEPT SELECT * FROM late.progress"
-        assert rows(connection, query) == []
+        for table in ("progress", "project_log", "district_targets"):
+            query = f"SELECT * FROM early.{table} EXCEPT SELECT * FROM late.{table}"
+            assert rows(connection, query) == []
 
 
 @pytest.mark.parametrize(
@@ -527,6 +528,36 @@ def test_projects(demo):
     assert one(demo, other_district) == 0
     causes = "SELECT count(DISTINCT project_id), count(DISTINCT cause) FROM project_causes"
     assert one(demo, causes) == (911, 4)
+
+
+def test_the_log_of_the_projects_leads_to_where_they_stand(demo):
+    last = """
+        SELECT count(*) FROM projects JOIN (
+            SELECT project_id, coalesce(max(done), 0) AS done, arg_max(stage, on_date) AS stage,
+                max(on_date) FILTER (stage IS NOT NULL) AS since
+            FROM project_log GROUP BY 1) log ON log.project_id = projects.id
+        WHERE log.done = projects.done AND log.stage = projects.stage
+          AND log.since = projects.stage_since"""
+    assert one(demo, last) == 911
+    stages = "SELECT * FROM project_log JOIN project_stages ON name = stage"
+    back = f"""
+        SELECT count(*) FROM ({stages}) a JOIN ({stages}) b USING (project_id)
+        WHERE a.on_date < b.on_date AND a.position >= b.position"""
+    assert one(demo, back) == 0
+    parts = "SELECT sum(value), sum(stock) FROM district_targets WHERE target_id = 1"
+    assert one(demo, parts) == (100_000, 570_000)
+    # Each week's sum over the projects of a district is what the district reported.
+    weekly = """
+        SELECT count(*), count(*) FILTER (reported.value <> total) FROM (
+            SELECT r.district_id, r.on_date, any_value(r.value) AS value FROM progress r
+            WHERE target_id = 1 AND district_id IS NOT NULL GROUP BY 1, 2) reported
+        JOIN LATERAL (
+            SELECT coalesce(sum(own.done), 0) AS total FROM projects p JOIN LATERAL (
+                SELECT max(l.done) AS done FROM project_log l
+                WHERE l.project_id = p.id AND l.on_date <= reported.on_date) own ON true
+            WHERE p.district_id = reported.district_id) sums ON true"""
+    assert one(demo, weekly)[1] == 0
+    assert one(demo, weekly)[0] > 200
 
 
 def test_reference(demo):

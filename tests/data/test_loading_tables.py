@@ -23,12 +23,16 @@ FILES = {
     "targets": "code,topic,name,unit,value,stock,start_on,due_on\n"
     '2021-01-1,2021-01,办证,套,"100,000",570000,2021-01-01,2021-12-31\n',
     "target_plan": "target,on_date,value\n2021-01-1,2021-03-31,25000\n",
+    "district_targets": "target,district,任务数,存量\n2021-01-1,朝阳,14000,81500\n",
     "progress": "目标,区,日期,累计值\n"
     "2021-01-1,,2021-03-31,24000\n2021-01-1,朝阳,2021-03-31,5000\n",
     "milestones": "topic,list,name,unit,due_on,done_on\n2021-01,任务清单,出台办法,U1,2021-06-30,\n",
     "projects": "code,name,target,district,subdistrict,units,done,stage\n"
     "P1,某小区,2021-01-1,朝阳区,八里庄街道,100,20,补办手续\n",
     "project_causes": "project,cause\nP1,建设手续\n",
+    "project_log": "项目,日期,阶段,累计完成,说明\nP1,2021-02-01,补办手续,10,首批\n",
+    "project_stages": "阶段,次序,周数\n补办手续,1,20\n已办结,2,0\n",
+    "causes": "成因,周数\n建设手续,8\n",
     "rules": "version,effective_on,name,value\n本市,2021-01-01,minimum_revisits,20\n",
 }
 
@@ -176,6 +180,17 @@ def test_cases_find_their_topic(store, tmp_path):
             "P1,a,2021-01-1,海淀区,东直门街道,10,20,b\n",
             "“东直门街道”在街道乡镇中没有",
         ),
+        (
+            "district_targets",
+            "target,district,value,stock,unit\n2021-01-1,朝阳,1.4,8.15,万套\n",
+            "第 2 行“unit”：写的是“万套”",
+        ),
+        ("district_targets", "target,district,stock\n2021-01-1,朝阳,-1\n", "“stock”：-1 小于 0"),
+        ("district_targets", "target,district,stock\n2021-01-1,,5\n", "“district”：不能为空"),
+        ("project_log", "project,on_date,done\nP1,2021-02-01,101\n", "101 大于 units 100"),
+        ("project_log", "project,on_date,done\nP1,2021-02-01,\n", "至少填一项"),
+        ("project_log", "project,on_date,done\nP9,2021-02-01,1\n", "“P9”在项目中没有"),
+        ("project_stages", "name,position\n甲,1\n甲,2\n", "第 3 行“name”：与第 2 行重复"),
         (
             "rules",
             "version,effective_on,name,value\na,2021-01-01,weight_response,0.9\n",
@@ -361,3 +376,37 @@ def test_without_cases_the_newest_progress_is_the_cut_off(store, tmp_path):
     # Cases decide again as soon as there are any.
     cases = files_in(tmp_path / "cases", cases="工单编号,受理时间\n1,2021-03-01 09:00\n")
     assert loaded(store, cases).published.cutoff == dt.datetime(2021, 3, 1, 9)
+
+
+def test_a_ledger_loaded_every_week_makes_its_own_history(store, tmp_path):
+    """Since when nothing moves is known only if somebody remembers what was said before."""
+    plain = {name: text for name, text in FILES.items() if name != "project_log"}
+    first, second, third = (dt.datetime(2021, 4, day) for day in (12, 19, 26))
+    loaded(store, REFERENCE, files_in(tmp_path / "tables", **plain), cutoff=first)
+    head = "code,name,target,district,units,done,stage\n"
+    same = "P1,某小区,2021-01-1,朝阳,100,20,补办手续\n"
+    loaded(store, files_in(tmp_path / "a", projects=head + same), cutoff=second)
+    moved = "P1,某小区,2021-01-1,朝阳,100,35,补办手续\nP2,新小区,2021-01-1,朝阳,9,0,补办手续\n"
+    for folder in ("b", "c"):  # the same file twice adds nothing
+        loaded(store, files_in(tmp_path / folder, projects=head + moved), cutoff=third)
+    code = {row["id"]: row["code"] for row in rows_of(store, schema.projects)}
+    log = [
+        (code[row["project_id"]], row["on_date"], row["stage"], row["done"])
+        for row in rows_of(store, schema.project_log)
+    ]
+    assert sorted(log) == [
+        ("P1", first.date(), "补办手续", 20),
+        ("P1", third.date(), "补办手续", 35),
+        ("P2", third.date(), "补办手续", 0),
+    ]
+
+
+def test_a_log_that_looks_wrong_is_said_and_kept(told, store):
+    head = "project,on_date,done\n"
+    assert told(project_log=head + "P1,2021-03-01,20\n") == []
+    falls = told(project_log=head + "P1,2021-02-20,5\n")
+    assert falls == ["注意：项目 P1 的完成数下降：2021-02-01 为 10，2021-02-20 为 5"]
+    differing = told(project_log=head + "P1,2021-02-20,15\nP1,2021-12-31,30\n")
+    assert differing == ["注意：项目 P1 台账写完成 20，最近一次进展（2021-12-31）写 30"]
+    late = told(cutoff=dt.datetime(2021, 4, 1), project_log=head + "P1,2021-12-31,20\n")
+    assert late == ["注意：项目 P1 的进展日期 2021-12-31"]

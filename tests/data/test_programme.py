@@ -98,12 +98,13 @@ INSERT INTO milestones VALUES
     (1, '任务清单', '任务1', 3, DATE '2021-03-31', NULL),
     (1, '责任清单', '任务9', NULL, DATE '2021-02-28', NULL),
     (28, '任务清单', '上年任务', 1, DATE '2020-03-31', DATE '2020-04-01');
-INSERT INTO projects VALUES
-    (1, 'P1', '永安家园', 1, 2, 1, 500, 100, '首次登记', NULL, NULL, NULL, NULL, NULL),
-    (2, 'P2', '和景花园', 1, 2, 1, 2000000000, 0, '摸底核查', NULL, NULL, NULL, NULL, NULL),
-    (3, 'P3', '安澜苑', 1, 4, NULL, 30, 30, '已办结', NULL, NULL, NULL, NULL, NULL),
-    (4, 'P4', '福泽里', 4, 2, 1, 7, 0, '摸底核查', NULL, NULL, NULL, NULL, NULL),
-    (5, 'P5', '未知', 1, NULL, NULL, 11, 0, '摸底核查', NULL, NULL, NULL, NULL, NULL);
+INSERT INTO projects (id, code, name, target_id, district_id, subdistrict_id, units, done, stage)
+    VALUES
+    (1, 'P1', '永安家园', 1, 2, 1, 500, 100, '首次登记'),
+    (2, 'P2', '和景花园', 1, 2, 1, 2000000000, 0, '摸底核查'),
+    (3, 'P3', '安澜苑', 1, 4, NULL, 30, 30, '已办结'),
+    (4, 'P4', '福泽里', 4, 2, 1, 7, 0, '摸底核查'),
+    (5, 'P5', '未知', 1, NULL, NULL, 11, 0, '摸底核查');
 """
 PART = Scope(frozenset({"110103", "110104"}))
 SCOPES = {

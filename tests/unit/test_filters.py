@@ -2,12 +2,17 @@
 
 import dataclasses
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.filters import (
+    BY_LABELS,
     DIMENSIONS,
+    LIST_OPTIONS,
     MOST_VALUES,
+    NUMBER_OPTIONS,
+    ORDER_LABELS,
     Filters,
     from_search,
     in_words,
@@ -31,7 +36,15 @@ all_filters = st.builds(
     basis=st.sampled_from(["assessed", "all"]),
     indicator=st.sampled_from(INDICATORS),
     version=st.sampled_from(["", "demo.1", "real-2.14"]),
-    **dict.fromkeys(DIMENSIONS, codes),
+    order=st.sampled_from([*ORDER_LABELS]),
+    by=st.sampled_from(["", *BY_LABELS]),
+    target=st.sampled_from(["", "2021-01-1"]),
+    weights=st.sampled_from(["", "30-35-35"]),
+    **dict.fromkeys((*DIMENSIONS, *LIST_OPTIONS), codes),
+    **{
+        name: st.one_of(st.just(""), st.integers(low, high).map(str))
+        for name, (_, low, high) in NUMBER_OPTIONS.items()
+    },
 )
 
 
@@ -107,3 +120,26 @@ def test_words_name_every_filter():
     for word in ("2021年3月", "西城区", "住房", "电话", "某局", "全口径"):
         assert word in words
     assert "全市" in in_words(Filters(), "2021年3月", names, "全市")
+
+
+@pytest.mark.parametrize(
+    "search",
+    ["quiet=0", "quiet=27", "quiet=4.5", "quiet=-1", "quiet=٤", "large=9", "floor=123456789",
+     "by=planet", "weights=30-30-30", "weights=10-50", "target=%00"],
+)  # fmt: skip
+def test_an_option_out_of_bounds_is_said_and_not_used(search):
+    parsed = from_search(f"?{search}", INDICATORS)
+    assert parsed.filters == Filters()
+    assert len(parsed.problems) == 1
+
+
+def test_other_pages_do_not_take_over_the_options_of_one():
+    filters = from_search(
+        "?district=110105&by=project&quiet=06&fix=P2,P1&weights=30-35-35", INDICATORS
+    ).filters
+    assert (filters.number("quiet"), filters.number("floor"), filters.fix) == (
+        6,
+        None,
+        ("P1", "P2"),
+    )
+    assert filters.shared == Filters(district=("110105",))

@@ -1,0 +1,175 @@
+"""The project ledger as published, and the parts of a target by district."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from data_access import schema
+from data_access.store import Snapshot
+from domain.projects import Durations, LogEntry, Project
+from domain.scope import Scope
+
+NAN = float("nan")
+
+
+class Part(NamedTuple):
+    """A district's part of a target: its own goal (NaN: none set) and its stock (NaN: unknown)."""
+
+    goal: float
+    stock: float
+
+
+def parts_by_district(snapshot: Snapshot, scope: Scope, target: str) -> dict[str, Part]:
+    """Return district code → its part of a target.
+
+    The stock is what the districts were given with the target, else the units of their projects.
+    Empty when neither is known.
+    """
+
+    def read() -> dict[str, Part]:
+        given, targets = schema.district_targets.c, schema.targets.c
+        districts, projects = schema.districts.c, schema.projects.c
+        statement = (
+            sa.select(districts.code, given.value, given.stock)
+            .select_from(
+                schema.district_targets.join(schema.targets, targets.id == given.target_id).join(
+                    schema.districts, districts.id == given.district_id
+                )
+            )
+            .where(targets.code == target)
+        )
+        of_projects = (
+            sa.select(districts.code, sa.cast(sa.func.sum(projects.units), sa.BigInteger))
+            .select_from(
+                schema.projects.join(schema.targets, targets.id == projects.target_id).join(
+                    schema.districts, districts.id == projects.district_id
+                )
+            )
+            .where(targets.code == target)
+            .group_by(districts.code)
+        )
+        if scope.districts is not None:
+            own = districts.code.in_(sorted(scope.districts))
+            statement, of_projects = statement.where(own), of_projects.where(own)
+        with snapshot.engine.connect() as connection:
+            rows = connection.execute(statement).all()
+            units = {str(row[0]): float(row[1]) for row in connection.execute(of_projects)}
+        result = {code: Part(NAN, stock) for code, stock in units.items()}
+        for code, value, stock in rows:
+            known = units.get(code, NAN) if stock is None else float(stock)
+            result[str(code)] = Part(NAN if value is None else float(value), known)
+        return dict(sorted(result.items()))
+
+    return snapshot.cached(("parts", scope, target), read)
+
+
+def projects_of(snapshot: Snapshot, scope: Scope) -> tuple[Project, ...]:
+    """Return the whole ledger in order of code, with the log of each project up to the cut-off."""
+    return snapshot.cached(("projects", scope), lambda: _projects(snapshot, scope))
+
+
+def project_of_code(snapshot: Snapshot, scope: Scope, code: str) -> Project | None:
+    """Return the project that a code names; None when the reader's ledger has none."""
+    by_code = snapshot.cached(
+        ("project codes", scope),
+        lambda: {project.code: project for project in projects_of(snapshot, scope)},
+    )
+    return by_code.get(code)
+
+
+def _projects(snapshot: Snapshot, scope: Scope) -> tuple[Project, ...]:
+    projects, targets = schema.projects.c, schema.targets.c
+    districts, streets = schema.districts.c, schema.subdistricts.c
+    statement = (
+        sa.select(
+            projects.id,
+            projects.code,
+            projects.name,
+            targets.code,
+            districts.code,
+            districts.short_name,
+            streets.code,
+            streets.name,
+            *(
+                projects[name]
+                for name in (
+                    "community", "units", "done", "stage", "stage_since", "developer", "owner",
+                    "blocker", "next_step", "deadline",
+                )
+            ),
+        )
+        .select_from(
+            schema.projects.join(schema.targets, targets.id == projects.target_id)
+            .outerjoin(schema.districts, districts.id == projects.district_id)
+            .outerjoin(schema.subdistricts, streets.id == projects.subdistrict_id)
+        )
+        .order_by(projects.code)
+    )  # fmt: skip
+    if scope.districts is not None:
+        statement = statement.where(districts.code.in_(sorted(scope.districts)))
+    log, causes = schema.project_log.c, schema.project_causes.c
+    entries = (
+        sa.select(log.project_id, log.on_date, log.stage, log.done, log.note)
+        .where(log.on_date <= snapshot.cutoff.date())
+        .order_by(log.project_id, log.on_date)
+    )
+    with snapshot.engine.connect() as connection:
+        rows = connection.execute(statement).all()
+        logs: dict[int, list[LogEntry]] = defaultdict(list)
+        for project_id, *entry in connection.execute(entries):
+            logs[project_id].append(LogEntry(*entry))
+        causes_of: dict[int, list[str]] = defaultdict(list)
+        for project_id, cause in connection.execute(
+            sa.select(causes.project_id, causes.cause).order_by(causes.project_id, causes.cause)
+        ):
+            causes_of[project_id].append(cause)
+    return tuple(
+        Project(
+            code=row[1],
+            name=row[2],
+            target=row[3],
+            district=_text(row[4]),
+            district_name=_text(row[5]),
+            subdistrict=_text(row[6]),
+            subdistrict_name=_text(row[7]),
+            community=_text(row[8]),
+            units=int(row[9]),
+            done=int(row[10]),
+            stage=row[11],
+            stage_since=row[12],
+            developer=_text(row[13]),
+            owner=_text(row[14]),
+            blocker=_text(row[15]),
+            next_step=_text(row[16]),
+            deadline=row[17],
+            causes=tuple(dict.fromkeys(causes_of[row[0]])),
+            log=tuple(logs[row[0]]),
+        )
+        for row in rows
+    )
+
+
+def _text(value: str | None) -> str:
+    return value or ""
+
+
+def durations(snapshot: Snapshot) -> Durations:
+    """Return how long stages and causes usually take, as the data says; empty when it does not."""
+
+    def read() -> Durations:
+        stages, causes = schema.project_stages.c, schema.causes.c
+        with snapshot.engine.connect() as connection:
+            of_stages = connection.execute(
+                sa.select(stages.name, stages.weeks).order_by(stages.position, stages.name)
+            ).all()
+            of_causes = connection.execute(sa.select(causes.name, causes.weeks)).all()
+        return Durations(
+            {name: float(weeks) for name, weeks in of_stages if weeks is not None},
+            {name: float(weeks) for name, weeks in of_causes if weeks is not None},
+            tuple(name for name, _ in of_stages),
+        )
+
+    return snapshot.cached(("durations",), read)
