@@ -21,7 +21,7 @@ from data_access.settings import Settings
 from data_access.store import Store, open_store
 from data_access.versions import StoreError
 from domain.periods import present
-from pages import _shell
+from pages import _exports, _shell
 
 TITLE = "接诉即办 · 每月一题 督办看板"
 CALLBACK_PATH = "/_dash-update-component"
@@ -85,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.layout = _shell.layout
     _shell.register(app)
+    server.register_blueprint(_exports.blueprint)
     _add_compression(server)
     _add_request_log(server)
     _add_health(server)

@@ -10,7 +10,9 @@
   };
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.(".plain a[href^='/']");
-    if (!link || link.target || event.defaultPrevented || event.button !== 0) return;
+    // A file is fetched by the browser itself.
+    if (!link || link.target || link.hasAttribute("download")) return;
+    if (event.defaultPrevented || event.button !== 0) return;
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     window.history.pushState({}, "", link.href);
