@@ -42,7 +42,7 @@ from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
 from domain.periods import Window
 from domain.scope import Scope
 
-Group = Literal["district", "subdistrict", "category", "topic"]
+Group = Literal["district", "subdistrict", "category", "topic", "unit"]
 Windows = tuple[tuple[str, Window], ...]
 UNPLACED = ""  # the code of a group of cases whose place or category is not known
 
@@ -103,13 +103,8 @@ def _asked(filters: Filters) -> Filters:
 
     Both 口径 come from one query, which tells excluded cases apart.
     """
-    return filters.narrowed(
-        period="",
-        compare="none",
-        indicator="resolution",
-        order="attention",
-        version="",
-        basis="all",
+    return filters.shared.narrowed(
+        period="", compare="none", indicator="resolution", version="", basis="all"
     )
 
 
@@ -121,7 +116,8 @@ def _source(filters: Filters, group: Group | None) -> Table:
     """Return the smallest table that keeps every column the question needs."""
     by_category = group in ("category", "topic") or filters.topic or filters.category
     by_street = group == "subdistrict" or filters.subdistrict
-    if filters.channel or filters.unit or (by_category and by_street):
+    by_unit = group == "unit" or filters.unit
+    if filters.channel or by_unit or (by_category and by_street):
         return schema.cases
     if by_category:
         return schema.daily_category
@@ -180,7 +176,7 @@ def _key(
 ) -> tuple[FromClause, ColumnElement[int]]:
     """Return what to select from and the column to group by; categories at the level shown."""
     if group != "category":
-        return table, table.c[f"{group}_id"]
+        return table, table.c["lead_unit_id" if group == "unit" else f"{group}_id"]
     categories = schema.categories
     # A case of a category that ends above the level shown stays under its own name.
     levels = [f"level{step}_id" for step in range(_level(snapshot, filters), 0, -1)]
@@ -287,6 +283,7 @@ def _labelled(
         "subdistrict": reference.subdistricts,
         "category": reference.categories,
         "topic": reference.topics,
+        "unit": reference.units,
     }
     frame = frames[group]
     labels = {

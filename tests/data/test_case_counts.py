@@ -62,7 +62,7 @@ UPDATE incoming SET shelved_until = DATE '2021-04-02' WHERE NOT closed AND hash(
 UPDATE incoming SET shelved_until = DATE '2021-04-01' WHERE NOT closed AND hash(case_id) % 3 = 1;
 """
 
-GROUPS: tuple[Group, ...] = ("district", "subdistrict", "category")
+GROUPS: tuple[Group, ...] = ("district", "subdistrict", "category", "topic", "unit")
 FILTERS = {
     "everything": Filters(basis="all"),
     "assessed": Filters(),
