@@ -86,20 +86,33 @@ def tile_map(rows: pd.DataFrame, metric: Metric, against: str = "与其余各区
 
 def _places(rows: pd.DataFrame) -> list[tuple[int, int] | None]:
     """Return row and column of each tile from 1; all None when no tile has a place."""
-    if "tile_row" not in rows or rows["tile_row"].isna().all():
+    if "tile_row" not in rows:
         return [None] * len(rows)
-    top, left = int(rows["tile_row"].min()), int(rows["tile_column"].min())
-    bottom = int(rows["tile_row"].max()) - top + 1
-    columns = int(rows["tile_column"].max()) - left + 1
-    places: list[tuple[int, int] | None] = []
+    return in_frame(
+        [
+            None if pd.isna(row) or pd.isna(column) else (int(row), int(column))
+            for row, column in zip(rows["tile_row"], rows["tile_column"], strict=True)
+        ]
+    )
+
+
+def in_frame(places: Sequence[tuple[int, int] | None]) -> list[tuple[int, int] | None]:
+    """Return the places from 1; tiles without one fill the rows below; all None without any."""
+    known = [place for place in places if place]
+    if not known:
+        return [None] * len(places)
+    top, left = min(row for row, _ in known), min(column for _, column in known)
+    bottom = max(row for row, _ in known) - top + 1
+    columns = max(column for _, column in known) - left + 1
+    framed: list[tuple[int, int] | None] = []
     extra = 0
-    for row, column in zip(rows["tile_row"], rows["tile_column"], strict=True):
-        if pd.isna(row) or pd.isna(column):
-            places.append((bottom + 1 + extra // columns, extra % columns + 1))
-            extra += 1
+    for place in places:
+        if place:
+            framed.append((place[0] - top + 1, place[1] - left + 1))
         else:
-            places.append((int(row) - top + 1, int(column) - left + 1))
-    return places
+            framed.append((bottom + 1 + extra // columns, extra % columns + 1))
+            extra += 1
+    return framed
 
 
 def _free_corner(places: Sequence[tuple[int, int] | None], columns: int) -> int:

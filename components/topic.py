@@ -38,6 +38,7 @@ from components.progress import (
 )
 from components.sparkline import sparkline, svg_image
 from components.tables import Column, Content, Row, data_table
+from components.tile_map import in_frame
 from domain.effect import Effect
 from domain.metrics import METRICS
 from domain.programme import Tasks, Volume
@@ -76,10 +77,10 @@ def _how_it_stands(name: str, now: Standing | None, as_of: dt.date) -> str:
     if now is None:
         return f"{name}：没有目标"
     target = now.target
-    if now.on_date is None:
-        return f"{name}：{target.name}还没有进度"
     said = f"{name}：{target.name}{completion_text(now)}"
-    if math.isnan(target.value):
+    if now.on_date is None:
+        parts = [f"{name}：{target.name}还没有进度"]
+    elif math.isnan(target.value):
         parts = [f"{name}：{target.name}{amount_of(now, now.actual)}", "没有目标值"]
     elif not target.scheduled:
         parts = [said, bound_text(now), STATUS_WORDS[now.by_figures]]
@@ -92,7 +93,7 @@ def _how_it_stands(name: str, now: Standing | None, as_of: dt.date) -> str:
         parts = [said, "尚未启动"]
     else:
         parts = [said, against_schedule(now), speed_text(now)]
-    if now.status == "stale":
+    if now.status == "stale" and now.on_date is not None:
         parts.append(f"{(as_of - now.on_date).days}天没有更新")
     if now.status == "no_lead":
         parts.append("没有主责单位")
@@ -114,16 +115,21 @@ def volume_words(volume: Volume) -> str:
     """Return the complaints of the last weeks against expectation, without a full stop."""
     said = f"近{volume.weeks}周诉求{count(volume.cases)}件"
     if math.isnan(volume.change):
-        return f"{said}，无上年数据，没有预期"
+        return f"{said}，{_no_expectation(volume)}"
     word = "明显高于预期" if volume.rising else "在波动之内"
     return f"{said}，比预期{more_or_less(volume.change)}（{word}）"
+
+
+def _no_expectation(volume: Volume) -> str:
+    """Return why there is no expectation: nothing to compare with then, or no complaint."""
+    return f"上年同期无{'诉求' if volume.expected == 0 else '可比数据'}，没有预期"
 
 
 def effect_words(effect: Effect) -> str:
     """Return the effect of a launch as a sentence without its full stop."""
     if effect.withheld:
         return f"启动后诉求量与对照的比较不作估计：{effect.reason}"
-    seasonal = "，按上年同期作季节调整" if effect.seasonal else "，无上年数据，未作季节调整"
+    seasonal = "，按上年同期作季节调整" if effect.seasonal else "，无上年可比数据，未作季节调整"
     rests = f"启动前{effect.weeks_before}周、后{effect.weeks_after}周{seasonal}"
     if effect.direction == "flat":
         return f"启动后诉求量与对照无明显差别（{_interval(effect)}），{rests}"
@@ -342,7 +348,7 @@ def volume_card(volume: Volume, weekly: pd.DataFrame) -> html.Article:
                 ],
                 className="figure-value",
             ),
-            html.P(against if known else "无上年数据，没有预期", className="figure-sample"),
+            html.P(against if known else _no_expectation(volume), className="figure-sample"),
             sparkline(weekly, METRICS["volume"], width=216, height=30),
             html.P(
                 f"整周，至{weekly['week_end'].iloc[-1]}；预期为上年同周乘以全部诉求的变化",
@@ -409,9 +415,9 @@ class DistrictProgress:
     chosen: bool = False
 
 
-def nothing_mark(weeks: int) -> html.Span:
+def nothing_mark(weeks: str) -> html.Span:
     """Return the mark of a district that added nothing: a boxed word, no colour needed."""
-    return html.Span(NOTHING_WORDS, className="nothing-mark", title=f"近{weeks}周没有进展")
+    return html.Span(NOTHING_WORDS, className="nothing-mark", title=f"{weeks}没有进展")
 
 
 def recent_text(target: Target, recent: float) -> str:
@@ -428,7 +434,7 @@ def plain_amount(value: float, scale: float) -> str:
 def progress_tiles(
     rows: Sequence[DistrictProgress],
     target: Target,
-    weeks: int,
+    weeks: str,
     span: tuple[dt.date, dt.date],
 ) -> html.Div:
     """Return the districts as equal tiles in their places: done, share, the last weeks, steps.
@@ -436,19 +442,19 @@ def progress_tiles(
     Args:
         rows: the districts.
         target: what is to be reached.
-        weeks: how many weeks ``recent`` counts.
+        weeks: the weeks that ``recent`` counts, in words: "近4周".
         span: first and last day of the steps.
     """
-    places = _in_frame([row.place for row in rows])
+    places = in_frame([row.place for row in rows])
     columns = max((place[1] for place in places if place), default=0)
     idle = sum(row.idle for row in rows)
     stock = any(not math.isnan(row.of_stock) for row in rows)
     legend: list[html.Span] = [
         html.Span(f"大字为累计，其下为占{'本区存量' if stock else '全市已完成'}的比例"),
-        html.Span(f"阶梯为逐期累计，右为近{weeks}周新增"),
+        html.Span(f"阶梯为逐期累计，右为{weeks}新增"),
     ]
     if idle:
-        legend.append(html.Span([nothing_mark(weeks), f" 近{weeks}周没有进展，{idle}个区"]))
+        legend.append(html.Span([nothing_mark(weeks), f" {weeks}没有进展，{idle}个区"]))
     return html.Div(
         [
             html.P(legend, className="progress-legend"),
@@ -465,30 +471,11 @@ def progress_tiles(
     )
 
 
-def _in_frame(places: Sequence[tuple[int, int] | None]) -> list[tuple[int, int] | None]:
-    """Return the places from 1; districts without one fill the rows below the others."""
-    known = [place for place in places if place]
-    if not known:
-        return [None] * len(places)
-    top, left = min(row for row, _ in known), min(column for _, column in known)
-    bottom = max(row for row, _ in known) - top + 1
-    columns = max(column for _, column in known) - left + 1
-    framed: list[tuple[int, int] | None] = []
-    extra = 0
-    for place in places:
-        if place:
-            framed.append((place[0] - top + 1, place[1] - left + 1))
-        else:
-            framed.append((bottom + 1 + extra // columns, extra % columns + 1))
-            extra += 1
-    return framed
-
-
 def _tile(
     row: DistrictProgress,
     place: tuple[int, int] | None,
     target: Target,
-    weeks: int,
+    weeks: str,
     span: tuple[dt.date, dt.date],
 ) -> html.Li:
     part: list[Any] = [html.Span("占全市"), share(row.of_city)]
@@ -560,7 +547,9 @@ def milestone_list(name: str, rows: pd.DataFrame, done: Tasks, as_of: dt.date) -
         done: their account.
         as_of: the day.
     """
+    early = done.done - done.on_time - done.late
     account = f"到期{done.due}，按时{done.on_time}，迟{done.late}，逾期未完{done.overdue}"
+    account += f"，提前{early}" if early else ""
     lines = [
         Row(
             {
@@ -593,11 +582,14 @@ def _is_done(done: dt.date | None, as_of: dt.date) -> bool:
 def _milestone_state(due: dt.date, done: dt.date | None, as_of: dt.date) -> html.Span:
     if done is not None and done <= as_of:
         if done <= due:
-            return html.Span("✓ 按时")
+            # Not among those that were due: the account tells them apart.
+            return html.Span("✓ 提前" if due > as_of else "✓ 按时")
         return html.Span(f"■ 迟{(done - due).days}天", className="standing is-watch")
-    if due < as_of:
-        return html.Span(f"◆ 逾期{(as_of - due).days}天", className="standing is-bad")
-    return html.Span("○ 今日到期" if due == as_of else "○ 未到期", className="standing")
+    if due <= as_of:
+        # The day of the figures is over.
+        late = f"逾期{(as_of - due).days}天" if due < as_of else "当日到期未完"
+        return html.Span(f"◆ {late}", className="standing is-bad")
+    return html.Span("○ 未到期", className="standing")
 
 
 def case_list(title: str, kind: str, rows: pd.DataFrame, cutoff: dt.datetime) -> html.Div:
@@ -617,7 +609,7 @@ def case_list(title: str, kind: str, rows: pd.DataFrame, cutoff: dt.datetime) ->
         Column("summary", "摘要"),
         *([Column("repeats", "重复", "end", "件")] if kind == "repeated" else []),
         *([Column("age", "已过", "end", "天")] if kind == "oldest_open" else []),
-        Column("due", "期限"),
+        Column("due", "办理期限"),
     ]
     lines = [Row(_case_cells(row, cutoff)) for row in rows.to_dict("records")]
     table = data_table(
@@ -648,5 +640,7 @@ def _due_cell(closed: bool, due: Any, cutoff: dt.datetime) -> Content:
     if pd.isna(due):
         return f"{NO_VALUE}（未给期限）"
     if due < cutoff:
-        return html.Span(f"◆ 逾期{(cutoff - due).days}天", className="standing is-bad")
+        # Not 逾期: a shelved case (挂账) is past its day too, and is not counted as overdue.
+        days = (cutoff - due).days
+        return f"已过{days}天" if days else "已过不足1天"
     return f"至{day(due)}"

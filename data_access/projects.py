@@ -1,14 +1,18 @@
-"""The project ledger as published, and the parts of a target by district."""
+"""The project ledger as published, its complaints, and the parts of a target by district."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from typing import NamedTuple
 
+import pandas as pd
 import sqlalchemy as sa
 
 from data_access import schema
+from data_access.case_counts import conditions
 from data_access.store import Snapshot
+from domain.filters import Basis, Filters
 from domain.projects import Durations, LogEntry, Project
 from domain.scope import Scope
 
@@ -173,3 +177,136 @@ def durations(snapshot: Snapshot) -> Durations:
         )
 
     return snapshot.cached(("durations",), read)
+
+
+# --- Complaints around a project ----------------------------------------------------------------
+
+
+def _around(
+    snapshot: Snapshot, scope: Scope, basis: Basis, topic: str, project: Project
+) -> list[sa.ColumnElement[bool]] | None:
+    """Return the conditions for the cases of a topic in a project's community up to the cut-off.
+
+    A community is told apart by its street, or by its district where the street is not known.
+    None when the community is not known, or its place is not.
+    """
+    if not project.community or not (project.subdistrict or project.district):
+        return None
+    place = (
+        Filters(subdistrict=(project.subdistrict,))
+        if project.subdistrict
+        else Filters(district=(project.district,))
+    )
+    cases = schema.cases
+    return [
+        *conditions(snapshot, scope, place.narrowed(topic=(topic,), basis=basis), cases),
+        cases.c.community == project.community,
+        cases.c.created_at <= snapshot.cutoff,
+    ]
+
+
+def _open(snapshot: Snapshot) -> sa.ColumnElement[bool]:
+    """Return whether a case is open at the cut-off: what was closed later was so then."""
+    later = sa.func.coalesce(schema.cases.c.closed_at > snapshot.cutoff, sa.false())
+    return sa.or_(~schema.cases.c.closed, later)
+
+
+def cases_around_by_month(
+    snapshot: Snapshot, scope: Scope, basis: Basis, topic: str, project: Project
+) -> pd.DataFrame:
+    """Return the complaints of a topic in a project's community, one row per month of the data.
+
+    Columns: ``month`` (date, its first day; from that of the oldest case to that of the cut-off,
+    months without any too), ``cases``, ``open`` (int64, open at the cut-off). Nothing counted
+    where the community is not known.
+    """
+    key = ("project months", scope, basis, topic, project.code)
+    return snapshot.cached(key, lambda: _by_month(snapshot, scope, basis, topic, project))
+
+
+def _by_month(
+    snapshot: Snapshot, scope: Scope, basis: Basis, topic: str, project: Project
+) -> pd.DataFrame:
+    where = _around(snapshot, scope, basis, topic, project)
+    counted: dict[dt.date, tuple[int, int]] = {}
+    if where is not None:
+        month = sa.cast(sa.func.date_trunc("month", schema.cases.c.created_on), sa.Date)
+        still = sa.func.sum(sa.case((_open(snapshot), 1), else_=0))
+        statement = (
+            sa.select(month, sa.cast(sa.func.count(), sa.BigInteger), sa.cast(still, sa.BigInteger))
+            .where(*where)
+            .group_by(month)
+        )
+        with snapshot.engine.connect() as connection:
+            for on, cases, left in connection.execute(statement):
+                day = on.date() if isinstance(on, dt.datetime) else on
+                counted[day] = (int(cases), int(left))
+    months = []
+    month_of = (snapshot.first_day or snapshot.cutoff.date()).replace(day=1)
+    while month_of <= snapshot.cutoff.date():
+        months.append(month_of)
+        month_of = (month_of + dt.timedelta(days=32)).replace(day=1)
+    rows = [(month, *counted.get(month, (0, 0))) for month in months]
+    frame = pd.DataFrame(rows, columns=["month", "cases", "open"], dtype="object")
+    return frame.astype({"cases": "int64", "open": "int64"})
+
+
+def newest_cases_around(
+    snapshot: Snapshot, scope: Scope, basis: Basis, topic: str, project: Project, limit: int
+) -> pd.DataFrame:
+    """Return the newest complaints of a topic in a project's community.
+
+    Columns as of ``programme.cases_of_topic``, ``place`` the community; ``repeats`` is 0.
+    """
+    key = ("project cases", scope, basis, topic, project.code, limit)
+    return snapshot.cached(key, lambda: _newest(snapshot, scope, basis, topic, project, limit))
+
+
+def _newest(
+    snapshot: Snapshot, scope: Scope, basis: Basis, topic: str, project: Project, limit: int
+) -> pd.DataFrame:
+    columns = [
+        "case_id",
+        "created_at",
+        "due_at",
+        "place",
+        "category",
+        "summary",
+        "closed",
+        "repeats",
+    ]
+    where = _around(snapshot, scope, basis, topic, project)
+    if where is None:
+        return pd.DataFrame(columns=columns)
+    cases = schema.cases.c
+    statement = (
+        sa.select(
+            cases.case_id,
+            cases.created_at,
+            cases.due_at,
+            cases.category_id,
+            cases.summary,
+            _open(snapshot).label("open"),
+        )
+        .where(*where)
+        .order_by(cases.created_at.desc(), cases.case_id)
+        .limit(limit)
+    )
+    with snapshot.engine.connect() as connection:
+        rows = connection.execute(statement).all()
+    categories = snapshot.reference.categories
+    name_of = dict(zip(categories["id"], categories["name"], strict=True))
+    records = [
+        (
+            row.case_id,
+            row.created_at,
+            row.due_at,
+            project.community,
+            name_of.get(row.category_id, ""),
+            row.summary or "",
+            not row.open,
+            0,
+        )
+        for row in rows
+    ]
+    return pd.DataFrame(records, columns=columns)

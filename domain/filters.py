@@ -41,6 +41,19 @@ BY_LABELS: dict[By, str] = {
     "developer": "开发单位",
     "cause": "成因",
 }
+# How projects of the ledger are listed.
+Sort = Literal["remaining", "quiet", "deadline", "overdue"]
+SORT_LABELS: dict[Sort, str] = {
+    "remaining": "剩余最多",
+    "quiet": "最久无进展",
+    "deadline": "期限最近",
+    "overdue": "逾期最久",
+}
+# Who is ranked against whom: everyone together, or each among its like.
+League = Literal["", "own"]
+LEAGUE_LABELS: dict[League, str] = {"": "全部同列", "own": "同类分组"}
+# What rests on another indicator than the filter bar must be asked for the bar's own by name.
+RANK_BY = ("resolution",)
 # Whole numbers that try out another rule: label, least, most. Shares are in percent.
 NUMBER_OPTIONS: dict[str, tuple[str, int, int]] = {
     "quiet": ("抓零观察周数", 1, 26),
@@ -49,6 +62,7 @@ NUMBER_OPTIONS: dict[str, tuple[str, int, int]] = {
     "faster": ("试算提速", 1, 500),
     "stretch": ("能力上限", 10, 1_000),
     "stuck": ("无进展周数", 0, 520),
+    "page": ("页码", 1, 10_000),
 }
 # Lists of texts that the data may or may not know; the page that reads them says so.
 LIST_OPTIONS: dict[str, str] = {"stage": "阶段", "cause": "成因", "fix": "必选", "bar": "排除"}
@@ -70,8 +84,9 @@ class Filters:
     ``period`` is a key of ``domain.periods.parse_period``; ``indicator`` a key of
     ``domain.metrics.METRICS``; ``version`` pins a data version (``demo.3``). The fields from
     ``order`` to ``bar`` are options of single pages: ``order`` sorts lists of targets, ``by`` is
-    the unit of analysis, ``target`` the code of a target, ``weights`` a trial of the weights of
-    综合成绩 in percent (``10-50-40``), the others as in ``NUMBER_OPTIONS`` and ``LIST_OPTIONS``.
+    the unit of analysis, ``sort`` sorts projects, ``target`` the code of a target, ``weights`` a
+    trial of the weights of 综合成绩 in percent (``10-50-40``), ``league`` and ``rank_by`` say who
+    is ranked against whom and by what, the others as in ``NUMBER_OPTIONS`` and ``LIST_OPTIONS``.
     """
 
     period: str = ""
@@ -86,14 +101,18 @@ class Filters:
     indicator: str = "resolution"
     order: Order = "attention"
     by: By = ""
+    sort: Sort = "remaining"
     target: str = ""
     weights: str = ""
+    league: League = ""
+    rank_by: str = ""
     quiet: str = ""
     floor: str = ""
     large: str = ""
     faster: str = ""
     stretch: str = ""
     stuck: str = ""
+    page: str = ""
     stage: tuple[str, ...] = ()
     cause: tuple[str, ...] = ()
     fix: tuple[str, ...] = ()
@@ -122,7 +141,7 @@ class Filters:
 
 _DEFAULTS: dict[str, Any] = {item.name: item.default for item in dataclasses.fields(Filters)}
 PAGE_OPTIONS = (
-    "order", "by", "target", "weights", *NUMBER_OPTIONS, *LIST_OPTIONS,
+    "order", "by", "sort", "target", "weights", "league", "rank_by", *NUMBER_OPTIONS, *LIST_OPTIONS,
 )  # fmt: skip
 
 
@@ -169,8 +188,11 @@ def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
         "indicator": indicators.__contains__,
         "order": ORDER_LABELS.__contains__,
         "by": BY_LABELS.__contains__,
+        "sort": SORT_LABELS.__contains__,
         "target": lambda value: bool(_CODE.fullmatch(value)),
         "weights": _are_weights,
+        "league": LEAGUE_LABELS.__contains__,
+        "rank_by": RANK_BY.__contains__,
         "version": lambda value: bool(_VERSION.fullmatch(value)),
     }
     for key, value in parse_qsl(text, keep_blank_values=False, max_num_fields=None):

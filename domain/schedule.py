@@ -383,6 +383,20 @@ def weekly_increments(known: Figures) -> np.ndarray:
     return np.diff(np.interp(at, days, values))
 
 
+def fastest_pace(figures: Figures, weeks: int) -> float:
+    """Return the largest increase per week over so many weeks in a row; NaN without a figure.
+
+    Before the first figure nothing is known, so a history shorter than the weeks counts as a whole.
+    """
+    if not figures:
+        return NAN
+    days = np.array([day.toordinal() for day, _ in figures], dtype="float64")
+    values = np.array([value for _, value in figures], dtype="float64")
+    then = np.maximum(days - 7.0 * weeks, days[0])
+    added = values - np.interp(then, days, values)
+    return float(max(added.max() / weeks, 0.0))
+
+
 # --- Lifecycle ----------------------------------------------------------------------------------
 
 Stage = Literal["coming", "launch", "push", "routine", "closed", "rebound"]

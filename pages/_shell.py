@@ -206,6 +206,7 @@ def _of_controls(
         "version": pinned.version,
         "period": pinned.period,
         **{name: getattr(before.asked, name) for name in PAGE_OPTIONS},
+        "page": "",  # another list begins on its first
     }
     for name in ("compare", "basis", "indicator"):
         fields[name] = _text(values.get(name)) or getattr(before.asked, name)
@@ -317,15 +318,17 @@ def _period_options(question: Question) -> list[dict[str, str]]:
 
 def _chips(question: Question, path: str) -> list[bar.Chip]:
     known = names(question.snapshot)
+    # Another list begins on its first page.
+    asked = question.asked.narrowed(page="")
     chips = []
     for dimension in DIMENSIONS:
-        codes = getattr(question.asked, dimension)
+        codes = getattr(asked, dimension)
         for code in codes:
             rest = tuple(each for each in codes if each != code)
             chips.append(
                 bar.Chip(
                     f"{DIMENSION_LABELS[dimension]}：{known[dimension].get(code, code)}",
-                    path + to_search(question.asked.narrowed(**{dimension: rest})),
+                    path + to_search(asked.narrowed(**{dimension: rest})),
                 )
             )
     if question.asked.version:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from dash import Input, Output, callback, dcc, html
 from dash.development.base_component import Component
+from dash.exceptions import MissingCallbackContextException
 
 from components.cards import headline_card
 from components.figures.progress import (
@@ -24,7 +25,15 @@ from components.figures.progress import (
     time_axis,
 )
 from components.figures.template import graph
-from components.formatting import NO_VALUE, RANGE_WORDS, amount, count, moment, share
+from components.formatting import (
+    NO_VALUE,
+    RANGE_WORDS,
+    amount,
+    count,
+    moment,
+    share,
+    short_day,
+)
 from components.page_strip import strip
 from components.panel import panel
 from components.progress import outlook_sentence, progress_sentence, status_mark
@@ -117,7 +126,7 @@ def layout(code: str | None = None, **_query: str) -> html.Div:
     """Return the empty page of a topic; its panels fill themselves."""
     return html.Div(
         [
-            dcc.Store(id="topic-code", data=code),
+            dcc.Store(id="topic-code", data=_of_path(code)),
             loading(html.Div(id="topic-summary"), "18rem"),
             loading(html.Div(id="topic-progress"), "44rem"),
             loading(html.Div(id="topic-effect"), "14rem"),
@@ -128,6 +137,15 @@ def layout(code: str | None = None, **_query: str) -> html.Div:
         ],
         className="page page-topic",
     )
+
+
+def _of_path(code: str | None) -> str | None:
+    """Return the code in the path; Dash lets a key ``code`` of the query take its place."""
+    try:
+        path = dash.ctx.inputs.get("_pages_location.pathname")
+    except (MissingCallbackContextException, LookupError):
+        return code  # Dash looks at the layout at its start, outside of any callback
+    return dash.strip_relative_path(path).removeprefix("topics/") if path else code
 
 
 # --- What the panels are about ------------------------------------------------------------------
@@ -543,6 +561,7 @@ def show_effect(question: Question, code: str) -> html.Section | html.Div:
     if subject is None:
         return html.Div()
     line, effect = _line(subject), _effect(subject)
+    whose = "" if subject.cases == subject.everywhere else "全市"
     parts: list[Component] = []
     if line.status in GOOD and line.volume.rising:
         parts.append(
@@ -565,7 +584,7 @@ def show_effect(question: Question, code: str) -> html.Section | html.Div:
     return panel(
         "进度之外，看实效",
         html.Div(parts),
-        sentence=f"{effect_words(effect)}；{volume_words(line.volume)}。",
+        sentence=f"{whose}{effect_words(effect)}；{volume_words(line.volume)}。",
         note=f"诉求：{subject.words}；与对照比较的为全市",
         wide=True,
     )
@@ -658,7 +677,9 @@ def show_districts(question: Question, code: str) -> html.Section | html.Div:
     span = (dt.date(target.start_on.year, 1, 1), max(subject.as_of, target.start_on))
     return panel(
         f"{title}：{target.name}",
-        html.Div([progress_tiles(rows, target, QUIET_WEEKS, span), table], className="topic-split"),
+        html.Div(
+            [progress_tiles(rows, target, reported.weeks, span), table], className="topic-split"
+        ),
         sentence=_district_sentence(rows, reported),
         note=f"进度截至{at}；诉求与解决率：{_city_words(subject)}",
         wide=True,
@@ -673,6 +694,16 @@ class _Reported(NamedTuple):
     stock: dict[str, float]
     at: dt.date
     city: float
+
+    @property
+    def weeks(self) -> str:
+        """The weeks in which districts are said to have added something, in words.
+
+        They end with the newest figure; when that is old they are not the last ones.
+        """
+        if (self.now.as_of - self.at).days < 7:
+            return f"近{QUIET_WEEKS}周"
+        return f"截至{short_day(self.at)}的{QUIET_WEEKS}周"
 
 
 def _reported(subject: _Subject) -> _Reported | None:
@@ -749,23 +780,24 @@ def _district_sentence(rows: Sequence[DistrictProgress], reported: _Reported) ->
     parts = []
     chosen = [row for row in rows if row.chosen and row.figures]
     for row in chosen[:3]:
-        added = "" if math.isnan(row.recent) else f"，近{QUIET_WEEKS}周{_plus(row, reported)}"
+        added = "" if math.isnan(row.recent) else f"，{reported.weeks}{_plus(row, reported)}"
         parts.append(
             f"{row.name}累计{amount(row.value, reported.now.target.unit, row.value)}，"
             f"占全市的{share(row.of_city)}{added}"
         )
     if idle:
         listed = "、".join(idle[:5]) + ("等" if len(idle) > 5 else "")
-        parts.append(f"{listed}{len(idle)}个区近{QUIET_WEEKS}周没有进展")
+        listed += f"{len(idle)}个区" if len(idle) > 1 else ""
+        parts.append(f"{listed}{reported.weeks}没有进展")
     elif reported.now.by_figures == "done":
         parts.append("全市目标已完成")
     elif all(row.recent > 0 for row in known):
-        parts.append(f"{len(known)}个区近{QUIET_WEEKS}周均有进展")
+        parts.append(f"{len(known)}个区{reported.weeks}均有进展")
     most = sorted(known, key=lambda row: -row.value)[:3]
     part = sum(row.of_city for row in most)
     if len(known) > 3 and not math.isnan(part):
         parts.append(f"{'、'.join(row.name for row in most)}占全市已完成的{share(part)}")
-    return "；".join(parts) + "。"
+    return "；".join(parts or [f"{len(known)}个区有进度"]) + "。"
 
 
 def _number(reported: _Reported, value: float) -> str:
@@ -818,7 +850,7 @@ def _district_table(
                 Column("value", "累计", "end", reported.now.target.unit),
                 Column("of_city", "占全市", "end", phone=False),
                 *([Column("of_stock", "占存量", "end", "本区")] if stock else []),
-                Column("recent", f"近{QUIET_WEEKS}周", "end", "新增"),
+                Column("recent", reported.weeks, "end", "新增"),
             ]
             if reported
             else []
@@ -849,7 +881,7 @@ def _progress_cells(own: DistrictProgress, reported: _Reported) -> dict[str, Con
         return {"value": f"{NO_VALUE}（没有进度）"}
     recent: Content = f"{NO_VALUE}（不足{QUIET_WEEKS}周）"
     if own.idle:
-        recent = nothing_mark(QUIET_WEEKS)
+        recent = nothing_mark(reported.weeks)
     elif not math.isnan(own.recent):
         recent = _added_text(reported, own.recent)
     return {
@@ -878,7 +910,7 @@ def _city_row(
         city = _added(known_at(_figures(subject, reported.now.target.code), reported.at), reported)
         cells |= {
             "value": _number(reported, reported.city),
-            "of_city": share(1.0),
+            "of_city": share(1.0) if reported.city > 0 else NO_VALUE,
             "of_stock": share(reported.city / known) if known > 0 else NO_VALUE,
             "recent": NO_VALUE if math.isnan(city) else _added_text(reported, city),
         }

@@ -157,8 +157,8 @@ def _rows(
     courses: int, lanes: Sequence[int], panels: int
 ) -> tuple[list[tuple[float, float]], float]:
     """Return lower and upper edge of each row as parts of the plot, and the figure's height."""
-    heights = [(0.0, float(_COURSE_HEIGHT[courses]))] if courses else []
-    heights += [(float(_HEADING), float(_COURSE_HEIGHT[courses]))] * (courses - 1)
+    size = float(_COURSE_HEIGHT.get(courses, 0))
+    heights = [(float(_HEADING) if place else 0.0, size) for place in range(courses)]
     heights.append((8.0, float(_LANE * (max(lanes, default=0) + 1))))
     # The first panel below the events needs no room above it but for its heading.
     heights += [(24.0, float(_VOLUME))] * (panels > 0)
@@ -499,7 +499,7 @@ def _volume(figure: Figure, volume: pd.DataFrame, suffix: str, domain: tuple[flo
         "anchor": f"x{suffix}",
     }
     known = [not math.isnan(value) for value in volume["expected"]]
-    words = "线与灰带为预期" if any(known) else "无上年数据，无预期"
+    words = "线与灰带为预期" if any(known) else "上年同期无可比数据，无预期"
     _heading(figure, f"<b>诉求量</b>  件/周，{words}", domain)
     when = middles(volume)
     whole = [(end - start).days == 6 for start, end in

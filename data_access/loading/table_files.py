@@ -374,15 +374,21 @@ def log_projects(before: Sequence[Row], tables: SmallTables, on_date: dt.date) -
     """
     known = {row["id"]: (row["stage"], row["done"]) for row in before}
     log = {(row["project_id"], row["on_date"]): row for row in tables.rows("project_log")}
-    changed = [
-        row
-        for row in tables.rows("projects")
-        if known.get(row["id"]) != (row["stage"], row["done"])
-    ]
-    for row in changed:
-        key = (row["id"], on_date)
-        same_day = log.get(key, {"project_id": row["id"], "on_date": on_date, "note": None})
-        log[key] = {**same_day, "stage": row["stage"], "done": row["done"]}
+
+    def note(row: Row, day: dt.date, **change: Any) -> None:
+        plain = {"project_id": row["id"], "on_date": day, "stage": None, "done": None, "note": None}
+        log[row["id"], day] = {**log.get((row["id"], day), plain), **change}
+
+    changed = False
+    for row in tables.rows("projects"):
+        stage, done = known.get(row["id"], (None, 0))
+        if row["stage"] != stage:
+            # The ledger may say since when; not later than it was handed in.
+            note(row, min(row["stage_since"] or on_date, on_date), stage=row["stage"])
+            changed = True
+        if row["done"] != done:
+            note(row, on_date, done=row["done"])
+            changed = True
     if changed:
         tables.replace("project_log", list(log.values()))
 

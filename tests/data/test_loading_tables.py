@@ -383,10 +383,14 @@ def test_a_ledger_loaded_every_week_makes_its_own_history(store, tmp_path):
     plain = {name: text for name, text in FILES.items() if name != "project_log"}
     first, second, third = (dt.datetime(2021, 4, day) for day in (12, 19, 26))
     loaded(store, REFERENCE, files_in(tmp_path / "tables", **plain), cutoff=first)
-    head = "code,name,target,district,units,done,stage\n"
-    same = "P1,某小区,2021-01-1,朝阳,100,20,补办手续\n"
+    head = "code,name,target,district,units,done,stage,stage_since\n"
+    same = "P1,某小区,2021-01-1,朝阳,100,20,补办手续,\n"
     loaded(store, files_in(tmp_path / "a", projects=head + same), cutoff=second)
-    moved = "P1,某小区,2021-01-1,朝阳,100,35,补办手续\nP2,新小区,2021-01-1,朝阳,9,0,补办手续\n"
+    moved = (
+        "P1,某小区,2021-01-1,朝阳,100,35,补办手续,\n"
+        "P2,新小区,2021-01-1,朝阳,9,0,补办手续,2020-08-01\n"  # it says since when
+        "P3,又一小区,2021-01-1,朝阳,9,4,首次登记,2021-05-01\n"  # a day to come is not believed
+    )
     for folder in ("b", "c"):  # the same file twice adds nothing
         loaded(store, files_in(tmp_path / folder, projects=head + moved), cutoff=third)
     code = {row["id"]: row["code"] for row in rows_of(store, schema.projects)}
@@ -396,8 +400,9 @@ def test_a_ledger_loaded_every_week_makes_its_own_history(store, tmp_path):
     ]
     assert sorted(log) == [
         ("P1", first.date(), "补办手续", 20),
-        ("P1", third.date(), "补办手续", 35),
-        ("P2", third.date(), "补办手续", 0),
+        ("P1", third.date(), None, 35),
+        ("P2", dt.date(2020, 8, 1), "补办手续", None),
+        ("P3", third.date(), "首次登记", 4),
     ]
 
 

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from domain.filters import (
     BY_LABELS,
     DIMENSIONS,
+    LEAGUE_LABELS,
     LIST_OPTIONS,
     MOST_VALUES,
     NUMBER_OPTIONS,
     ORDER_LABELS,
+    RANK_BY,
+    SORT_LABELS,
     Filters,
     from_search,
     in_words,
@@ -38,8 +41,11 @@ all_filters = st.builds(
     version=st.sampled_from(["", "demo.1", "real-2.14"]),
     order=st.sampled_from([*ORDER_LABELS]),
     by=st.sampled_from(["", *BY_LABELS]),
+    sort=st.sampled_from([*SORT_LABELS]),
     target=st.sampled_from(["", "2021-01-1"]),
     weights=st.sampled_from(["", "30-35-35"]),
+    league=st.sampled_from([*LEAGUE_LABELS]),
+    rank_by=st.sampled_from(["", *RANK_BY]),
     **dict.fromkeys((*DIMENSIONS, *LIST_OPTIONS), codes),
     **{
         name: st.one_of(st.just(""), st.integers(low, high).map(str))
