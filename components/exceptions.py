@@ -8,7 +8,7 @@ from typing import cast
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from components.formatting import count, points, share, value_text
+from components.formatting import amount, count, points, share, value_text
 from domain.metrics import METRICS
 from domain.schedule import STATUS_WORDS, Status
 from domain.signals import Signal
@@ -28,7 +28,7 @@ def signal_sentence(signal: Signal, city: str = "全市") -> str:
         )
     if signal.kind == "overdue":
         stock = f"{place}逾期未办{count(signal.count)}件，占受理的{share(signal.value)}"
-        return f"{stock}，明显高于其余各区"
+        return f"{stock}，明显高于其余"
     if signal.kind == "shrinking":
         return (
             f"{place}有效回访率下降{points(signal.amount)}至{share(signal.value)}，"
@@ -49,6 +49,10 @@ def signal_sentence(signal: Signal, city: str = "全市") -> str:
         return f"{place}到期未完成，已逾期{count(signal.count)}天"
     if signal.kind == "topic_behind":
         return f"{place}慢于序时{points(signal.amount)}，按期完成难"
+    if signal.kind in ("target_zero", "target_both"):
+        word = "双抓" if signal.kind == "target_both" else "抓零"
+        left = amount(signal.amount, signal.unit, signal.amount)
+        return f"{place}{word}（{signal.metric}）：连续第{count(signal.count)}周，剩余{left}"
     if signal.kind == "stale":
         return f"数据已{count(signal.count)}天未更新，以下各数只到数据截至时为止"
     if signal.kind == "gap":

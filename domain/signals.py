@@ -19,6 +19,7 @@ from scipy import stats
 from domain.metrics import METRICS, change, estimate
 from domain.rules import Rules
 from domain.schedule import Status
+from domain.targeting import Targeting
 
 SignalKind = Literal[
     "rate_fall",
@@ -32,6 +33,8 @@ SignalKind = Literal[
     "topic_unanswered",
     "topic_overdue",
     "topic_behind",
+    "target_zero",
+    "target_both",
 ]
 WATCHED_RATES = ("resolution", "satisfaction", "response")
 
@@ -41,8 +44,9 @@ class Signal:
     """One exception.
 
     ``code`` and ``place`` name the district, street or topic ("" for the whole). ``metric`` is a
-    key of METRICS, a Status or "". ``value`` is a fraction, ``amount`` a change in percentage
-    points, ``count`` a number of cases or days, ``weight`` orders signals of one tone.
+    key of METRICS, a Status, the name of a target or "". ``value`` is a fraction, ``amount`` a
+    change in percentage points or of a target what is left in its ``unit``, ``count`` a number of
+    cases, days or weeks, ``weight`` orders signals of one tone.
     """
 
     kind: SignalKind
@@ -55,6 +59,7 @@ class Signal:
     count: int = 0
     n: int = 0
     weight: float = 0.0
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -289,6 +294,26 @@ def topic_exceptions(topics: Sequence[TopicState]) -> Checked:
                 )
             )
     return Checked(tuple(signals), len(topics))
+
+
+def targeting_exceptions(result: Targeting) -> Checked:
+    """Return who is on 抓零, as an alert who is on both lists; the longest on it first."""
+    signals = [
+        Signal(
+            "target_both" if each.large else "target_zero",
+            "alert" if each.large else "watch",
+            each.holder.code,
+            each.holder.name,
+            result.target.name,
+            each.share,
+            each.remaining,
+            count=each.zero_weeks_on,
+            weight=3 + min(each.zero_weeks_on / 52, 0.9),
+            unit=result.target.unit,
+        )
+        for each in result.zero
+    ]
+    return Checked(tuple(signals), len(result.holdings))
 
 
 def data_problems(

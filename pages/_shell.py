@@ -341,14 +341,24 @@ def _chips(question: Question, path: str) -> list[bar.Chip]:
     return chips
 
 
+# Pages that the navigation does not name → the page they are reached from.
+_REACHED_FROM = {
+    "projects": "/targeting",
+    "plan": "/targeting",
+    "districts": "/ranking",
+    "subdistricts": "/ranking",
+}
+
+
 def _links(path: str, search: str) -> list[frame.NavLink]:
+    home = _REACHED_FROM.get(path.split("/")[1], path)
     pages = [page for page in dash.page_registry.values() if page.get("order") is not None]
     return [
         frame.NavLink(
             page["name"],
             page["path"] + search,
             # A page about one thing belongs to the page that lists them.
-            path == page["path"] or (page["path"] != "/" and path.startswith(f"{page['path']}/")),
+            home == page["path"] or (page["path"] != "/" and home.startswith(f"{page['path']}/")),
         )
         for page in sorted(pages, key=lambda page: page["order"])
     ]

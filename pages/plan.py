@@ -33,7 +33,8 @@ PATH = "/plan"
 dash.register_page(__name__, path=PATH, title="达标方案 · 接诉即办督办看板", name="达标方案")
 
 _STRETCHES = (100, 125, 150, 200, 300)
-_SECONDS = 5.0
+# The fewest are found at once; the rest of the time looks for the quickest among them.
+_SECONDS = 2.0
 _DAYS_IN_WEEK = 7
 
 

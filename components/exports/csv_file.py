@@ -48,7 +48,7 @@ def _text(cell: Cell, column: Head) -> str:
         if math.isnan(cell):
             return ""
         if column.kind == "share":
-            return f"{100 * cell:.6g}"
+            return f"{100 * cell:.10g}"
         return str(int(cell)) if float(cell).is_integer() else f"{cell:.10g}"
     return _guarded(str(cell))
 

@@ -21,7 +21,7 @@ _PLOT = (520.0, 300.0)
 _CHARACTER, _LINE = 12.5, 15.0
 _LEAST, _MOST = 9.0, 34.0
 # Beyond these names are written of those on a list only.
-_MOST_NAMES = 24
+MOST_NAMES = 24
 _ROW = 21
 
 
@@ -194,12 +194,19 @@ def _gap_ticks(bottom: float, top: float) -> list[float]:
 def _label_sides(
     spots: Sequence[Spot], x_range: tuple[float, float], y_range: tuple[float, float]
 ) -> dict[int, Side]:
-    """Return where the name of each spot is written; spots whose name has no room are absent.
+    """Return where the name of each spot is written; spots whose name has no room are absent."""
+    return {place: side for (place, side), _ in label_boxes(spots, x_range, y_range).items()}
+
+
+def label_boxes(
+    spots: Sequence[Spot], x_range: tuple[float, float], y_range: tuple[float, float]
+) -> dict[tuple[int, Side], tuple[float, float, float, float]]:
+    """Return (place of a spot, side) → left, top, right, bottom of its name in pixels.
 
     Names must not cover each other nor a bubble: each takes the first free side, the chosen and
     the listed before the others, larger before smaller.
     """
-    few = len(spots) <= _MOST_NAMES
+    few = len(spots) <= MOST_NAMES
     order = sorted(
         (place for place, spot in enumerate(spots) if few or spot.kind or spot.chosen),
         key=lambda place: (
@@ -218,8 +225,8 @@ def _label_sides(
         for spot in spots:
             (x, y), half = at(spot), _size(spot.recent, largest) / 2 * 0.8
             taken.append((x - half, y - half, x + half, y + half))
-    sides: dict[int, Side] = {}
-    for place in order[:_MOST_NAMES]:
+    found: dict[tuple[int, Side], tuple[float, float, float, float]] = {}
+    for place in order[:MOST_NAMES]:
         spot = spots[place]
         (x, y), half = at(spot), _size(spot.recent, largest) / 2 + 3
         width = _CHARACTER * len(spot.name)
@@ -232,10 +239,10 @@ def _label_sides(
         for side, box in boxes.items():
             inside = box[0] >= 0 and box[2] <= _PLOT[0] and box[1] >= 0 and box[3] <= _PLOT[1]
             if inside and not any(_overlap(box, other) for other in taken):
-                sides[place] = side
+                found[place, side] = box
                 taken.append(box)
                 break
-    return sides
+    return found
 
 
 def _overlap(
