@@ -230,7 +230,7 @@ def shrinking_denominators(
             weight=float(100 * rise.iloc[place]),
         )
         for place, hit in zip(fair, fired, strict=True)
-        if hit and 100 * rise.iloc[place] >= rules.smallest_revisit_drop
+        if hit and 100 * rise.iloc[place] >= rules.smallest_exclusion_jump
     ]
     return Checked(tuple(signals), checks)
 

@@ -53,7 +53,7 @@ from data_access.case_counts import (
     counts_by_window,
     days_with_cases,
 )
-from data_access.question import Question
+from data_access.question import Question, names
 from domain.comparison import (
     Measured,
     aligned,
@@ -76,11 +76,13 @@ from domain.signals import (
     falling_rates,
     overdue_stock,
     shrinking_denominators,
+    targeting_exceptions,
     together,
     topic_exceptions,
 )
 from pages._answers import answers, reader
 from pages._programme import day_of, lines, year_of
+from pages._targeting import subject_of, targeting_of
 
 PATH = "/"
 dash.register_page(__name__, path=PATH, title="总览 · 接诉即办督办看板", name="总览", order=0)
@@ -206,6 +208,7 @@ def show_summary(question: Question) -> html.Div:
         question.snapshot.key,
         question.snapshot.is_demo,
         link=PATH + question.canonical,
+        extra_actions=_to_place(question),
     )
     if not now["cases"].iloc[0]:
         return html.Div([head, empty_state()])
@@ -225,6 +228,18 @@ def show_summary(question: Question) -> html.Div:
             card_row([*_cards(question, wholes), *_target_card(question)]),
         ]
     )
+
+
+def _to_place(question: Question) -> list[dcc.Link]:
+    """Return the link to the page of the one street or the one district that is chosen."""
+    asked = question.asked
+    chosen = asked.subdistrict or asked.district
+    if len(chosen) != 1:
+        return []
+    path = "subdistricts" if asked.subdistrict else "districts"
+    search = to_search(asked.narrowed(district=(), subdistrict=()))
+    name = names(question.snapshot)[path.removesuffix("s")][chosen[0]]
+    return [dcc.Link(f"查看{name}", href=f"/{path}/{chosen[0]}{search}", className="action")]
 
 
 def _wholes(question: Question, rows: pd.DataFrame) -> dict[str, Measured]:
@@ -319,12 +334,19 @@ def _checked(question: Question, rows: pd.DataFrame) -> Checked:
         # Progress is the city's: a district's page hears of its own.
         year = year_of(question)
         results.append(topic_exceptions([line.state for line in lines(question, year)]))
+    subject = None if filters.subdistrict else subject_of(question)
+    if subject is not None:
+        listed = targeting_exceptions(targeting_of(subject, "district"))
+        own = [each for each in listed.signals if each.code in filters.district]
+        results.append(Checked(tuple(own), len(filters.district)) if filters.district else listed)
     return together(*results)
 
 
 def _signal_href(question: Question, signal: Signal) -> str | None:
     if signal.kind.startswith("topic_"):
         return _topic_href(question, signal.code)
+    if signal.kind.startswith("target_"):
+        return f"/targeting{to_search(question.asked.narrowed(district=(signal.code,)))}"
     return _narrowed_to(question, signal.code) if signal.code else None
 
 

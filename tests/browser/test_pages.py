@@ -12,7 +12,21 @@ import pytest
 from tests.browser.conftest import OpenScreen
 from tests.browser.screen import Screen
 
-PAGES = ("/", "/topics", "/topics/2021-01", "/definitions", "/nowhere")
+PAGES = (
+    "/",
+    "/topics",
+    "/topics/2021-01",
+    "/ranking",
+    "/ranking?by=subdistrict",
+    "/districts/110105",
+    "/subdistricts/110105001",
+    "/targeting",
+    "/plan",
+    "/projects",
+    "/projects/P0001",
+    "/definitions",
+    "/nowhere",
+)
 VIEWPORTS = ((1366, 768), (1920, 1080), (390, 844))
 
 INVARIANTS = """() => {

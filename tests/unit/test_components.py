@@ -360,7 +360,7 @@ def test_a_strip_says_what_the_figures_rest_on() -> None:
         ),
         (
             Signal("overdue", "alert", "1", "通州区", "overdue_rate", 0.031, count=423),
-            "通州区逾期未办423件，占受理的3.1 %，明显高于其余各区",
+            "通州区逾期未办423件，占受理的3.1 %，明显高于其余",
         ),
         (
             Signal("shrinking", "watch", "1", "平谷区", "revisit_rate", 0.41, -7.0),

@@ -1,0 +1,286 @@
+"""What a district's or a street's page asks beyond the counts of every page."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from data_access import schema
+from data_access.case_counts import UNPLACED, Windows, conditions
+from data_access.store import Snapshot
+from domain.filters import Filters
+from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX, RESOLVED_PARTLY, RESOLVED_YES, state_of
+from domain.periods import Window
+from domain.schedule import Figures
+from domain.scope import Scope
+
+# The bit of a state that says closed.
+_CLOSED = state_of(0, 0, closed=1, mature=0, shelved=0, repeat=0)
+
+
+def _asked(filters: Filters) -> Filters:
+    """Return the filters without what these queries do not depend on, for their keys."""
+    return filters.shared.narrowed(period="", compare="none", indicator="resolution", version="")
+
+
+def _within(table: sa.Table, window: Window) -> sa.ColumnElement[bool]:
+    return table.c.created_on.between(window.start, window.end)
+
+
+def counts_by_own_category(
+    snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows
+) -> pd.DataFrame:
+    """Return counts by the category that the cases carry, whatever its level, and their topic.
+
+    One row per window, category and topic that has cases, in no order. Columns: ``window`` (the
+    name given), ``code`` (of the category) and ``topic`` (str, "" where there is none), then
+    ``COUNT_COLUMNS`` (int64).
+    """
+    key = ("own categories", scope, _asked(filters), windows)
+    return snapshot.cached(key, lambda: _by_category(snapshot, scope, filters, windows))
+
+
+def _by_category(
+    snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows
+) -> pd.DataFrame:
+    of_cases = filters.subdistrict or filters.channel or filters.unit
+    table = schema.cases if of_cases else schema.daily_category
+    where = conditions(snapshot, scope, filters, table)
+    branches = [
+        _counted(table, name, [_within(table, window), *where])
+        for name, window in windows
+        if window.days
+    ]
+    rows = _read(snapshot, sa.union_all(*branches)) if branches else []
+    reference = snapshot.reference
+    code_of, topic_of = (
+        dict(zip(frame["id"], frame["code"], strict=True))
+        for frame in (reference.categories, reference.topics)
+    )
+    counts = np.array([row[3:] for row in rows], dtype="int64").reshape(-1, len(COUNT_COLUMNS))
+    frame = pd.DataFrame(counts, columns=COUNT_INDEX)
+    for name, column in (
+        ("topic", [str(topic_of.get(row[2], "")) for row in rows]),
+        ("code", [str(code_of.get(row[1], UNPLACED)) for row in rows]),
+        ("window", [str(row[0]) for row in rows]),
+    ):
+        frame.insert(0, name, pd.Series(column, dtype="object"))
+    return frame
+
+
+def _counted(table: sa.Table, name: str, where: list[sa.ColumnElement[bool]]) -> sa.Select:
+    """Return the statement for rows of name, category, topic and ``COUNT_COLUMNS``."""
+    bucket = sa.literal(name).label("bucket")
+    keys = [table.c.category_id, table.c.topic_id]
+    if table is not schema.cases:
+        sums = [sa.cast(sa.func.sum(table.c[each]), sa.BigInteger) for each in COUNT_COLUMNS]
+        return sa.select(bucket, *keys, *sums).where(*where).group_by(*keys)
+    # Cases are counted by state first, as everywhere: one number instead of two dozen sums.
+    grouped = (
+        sa.select(*keys, table.c.state, sa.func.count().label("cases"))
+        .where(*where)
+        .group_by(*keys, table.c.state)
+        .subquery()
+    )
+    kept = [grouped.c.category_id, grouped.c.topic_id]
+    return (
+        sa.select(bucket, *kept, *schema.counts_of_states(grouped.c.cases))
+        .select_from(grouped.join(schema.states, schema.states.c.state == grouped.c.state))
+        .group_by(*kept)
+    )
+
+
+def _read(snapshot: Snapshot, statement: sa.Select | sa.CompoundSelect) -> list[tuple]:
+    with snapshot.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(statement)]
+
+
+# --- Points ---------------------------------------------------------------------------------------
+
+
+# What is counted of a community: enough for its number of cases and its 解决率.
+COMMUNITY_COUNTS = ("cases", "revisits", "resolved", "partly_resolved", "before")
+
+
+def communities_by_volume(
+    snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows, limit: int
+) -> pd.DataFrame:
+    """Return the communities with most cases in the first window, one row each.
+
+    Most cases first, equal ones by their first case in the window, then by name. Columns:
+    ``subdistrict`` (code, "" where not known), ``street`` (its name), ``community`` (str), then
+    ``COMMUNITY_COUNTS`` (int64): those of the first window, and ``before``, the cases of the
+    second window (0 without one). A community is told apart by its district and street: names
+    repeat. Cases that name no community belong to none.
+    """
+    key = ("communities", scope, _asked(filters), windows, limit)
+    return snapshot.cached(key, lambda: _communities(snapshot, scope, filters, windows, limit))
+
+
+def _communities(
+    snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows, limit: int
+) -> pd.DataFrame:
+    cases = schema.cases.c
+    keys = [cases.district_id, cases.subdistrict_id, cases.community]
+    where = [cases.community.is_not(None), *conditions(snapshot, scope, filters, schema.cases)]
+    answered = [
+        sa.func.count().filter(cases.valid_revisit, *more)
+        for more in (
+            (),
+            (cases.resolved == RESOLVED_YES,),
+            (cases.resolved == RESOLVED_PARTLY,),
+        )
+    ]
+    nothing, never = sa.literal(0), sa.cast(sa.null(), sa.DateTime)
+    first = sa.func.min(cases.created_at)
+    # A branch per window, as everywhere: each reads its own days only.
+    branches = [
+        sa.select(
+            *keys,
+            *((sa.func.count(), *answered, nothing, first) if place == 0
+              else (nothing, nothing, nothing, nothing, sa.func.count(), never)),
+        ).where(_within(schema.cases, window), *where).group_by(*keys)
+        for place, (_, window) in enumerate(windows[:2])
+        if window.days
+    ]  # fmt: skip
+    names = [key.name for key in keys] + [*COMMUNITY_COUNTS, "first"]
+    counted = sa.union_all(*branches).subquery().c
+    column = dict(zip(names, counted, strict=True))
+    of_key = [column[key.name] for key in keys]
+    sums = {
+        name: sa.cast(sa.func.sum(column[name]), sa.BigInteger).label(name)
+        for name in COMMUNITY_COUNTS
+    }
+    statement = (
+        sa.select(*of_key[1:], *sums.values())
+        .group_by(*of_key)
+        .having(sums["cases"] > 0)
+        .order_by(
+            sums["cases"].desc(), sa.func.min(column["first"]), column["community"],
+            column["subdistrict_id"], column["district_id"],
+        )
+        .limit(limit)
+    )  # fmt: skip
+    streets = snapshot.reference.subdistricts
+    code_of, name_of = (
+        dict(zip(streets["id"], streets[each], strict=True)) for each in ("code", "name")
+    )
+    records = [
+        (str(code_of.get(row[0], "")), str(name_of.get(row[0], "")), *row[1:])
+        for row in _read(snapshot, statement)
+    ]
+    columns = ["subdistrict", "street", "community", *COMMUNITY_COUNTS]
+    return pd.DataFrame(records, columns=columns).astype(dict.fromkeys(COMMUNITY_COUNTS, "int64"))
+
+
+def oldest_open_cases(
+    snapshot: Snapshot, scope: Scope, filters: Filters, limit: int
+) -> pd.DataFrame:
+    """Return the cases that have been open for longest at the cut-off, of every period.
+
+    Columns: ``case_id``, ``created_at`` (datetime), ``due_at`` (datetime or NaT),
+    ``shelved_until`` (date or None), ``street``, ``community``, ``category``, ``summary`` (str, ""
+    where not known). The summary is masked as stored; no caller is in the data.
+    """
+    key = ("oldest open", scope, _asked(filters), limit)
+    return snapshot.cached(key, lambda: _oldest(snapshot, scope, filters, limit))
+
+
+def _oldest(snapshot: Snapshot, scope: Scope, filters: Filters, limit: int) -> pd.DataFrame:
+    cases = schema.cases.c
+    where = [
+        # The state knows what was closed by the cut-off, in one small number.
+        cases.state.bitwise_and(_CLOSED) == 0,
+        cases.created_on <= snapshot.cutoff.date(),
+        *conditions(snapshot, scope, filters, schema.cases),
+    ]
+    order = (cases.created_at, cases.case_id)
+    if filters.category:
+        # Before it applies a list of categories DuckDB reads whole rows: hence which, then what.
+        which = sa.select(*order).where(*where).order_by(*order).limit(limit)
+        keys = _read(snapshot, which)
+        where = [
+            cases.case_id.in_([key[1] for key in keys]),
+            cases.created_at.in_([key[0] for key in keys]),
+        ]
+    names = ("case_id", "created_at", "due_at", "shelved_until", "subdistrict_id", "community",
+             "category_id", "summary")  # fmt: skip
+    statement = (
+        sa.select(*(cases[name] for name in names)).where(*where).order_by(*order).limit(limit)
+    )
+    reference = snapshot.reference
+    street, category = (
+        dict(zip(frame["id"], frame["name"], strict=True))
+        for frame in (reference.subdistricts, reference.categories)
+    )
+    records = [
+        (
+            *row[:4],
+            str(street.get(row[4], "")),
+            row[5] or "",
+            category.get(row[6], ""),
+            row[7] or "",
+        )
+        for row in _read(snapshot, statement)
+    ]
+    columns = ["case_id", "created_at", "due_at", "shelved_until", "street", "community",
+               "category", "summary"]  # fmt: skip
+    return pd.DataFrame(records, columns=columns)
+
+
+# --- Targets --------------------------------------------------------------------------------------
+
+
+class Share(NamedTuple):
+    """A district's part of a target: its own goal (NaN: none set) and its progress by date."""
+
+    goal: float
+    figures: Figures
+
+
+def targets_of_district(snapshot: Snapshot, scope: Scope, district: str) -> dict[str, Share]:
+    """Return target code → the district's part, of every target it has a goal for or reports on.
+
+    Two queries for all of them: a page about one district would else ask sixty.
+    """
+    key = ("district targets", scope, district)
+    return snapshot.cached(key, lambda: _targets(snapshot, scope, district))
+
+
+def _targets(snapshot: Snapshot, scope: Scope, district: str) -> dict[str, Share]:
+    if scope.districts is not None and district not in scope.districts:
+        return {}
+    targets, districts = schema.targets, schema.districts
+    given, progress = schema.district_targets, schema.progress
+    goals = (
+        sa.select(targets.c.code, given.c.value)
+        .select_from(
+            given.join(targets, targets.c.id == given.c.target_id).join(
+                districts, districts.c.id == given.c.district_id
+            )
+        )
+        .where(districts.c.code == district)
+    )
+    reported = (
+        sa.select(targets.c.code, progress.c.on_date, progress.c.value)
+        .select_from(
+            progress.join(targets, targets.c.id == progress.c.target_id).join(
+                districts, districts.c.id == progress.c.district_id
+            )
+        )
+        .where(districts.c.code == district)
+        .order_by(progress.c.on_date)
+    )
+    goal_of = {code: float("nan") if goal is None else float(goal) for code, goal in
+               _read(snapshot, goals)}  # fmt: skip
+    figures: dict[str, list[tuple[dt.date, float]]] = {}
+    for code, on_date, value in _read(snapshot, reported):
+        figures.setdefault(code, []).append((on_date, float(value)))
+    return {
+        code: Share(goal_of.get(code, float("nan")), tuple(figures.get(code, ())))
+        for code in sorted({*goal_of, *figures})
+    }

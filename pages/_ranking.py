@@ -1,0 +1,364 @@
+"""What pages that rank share: who is ranked by what, their counts, ranks, leagues and history."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from data_access.case_counts import (
+    UNPLACED,
+    Group,
+    Windows,
+    counts_by_week,
+    counts_by_window,
+    counts_of_all,
+)
+from data_access.question import Question
+from domain.comparison import aligned, of_window, weekly_by_group
+from domain.filters import BASIS_LABELS, DIMENSION_LABELS, Filters, to_search
+from domain.integrity import Case
+from domain.metrics import METRICS, Counts, Metric, total
+from domain.periods import (
+    PeriodKind,
+    Window,
+    parse_period,
+    period_key,
+    previous_window,
+    weeks_before,
+)
+from domain.ranking import Ranking, leagues, ranking, volume_bands
+from domain.rules import Rules
+from pages._answers import reader
+
+# Units that can be ranked, and how they are counted in a sentence.
+RANKED: tuple[Group, ...] = ("district", "subdistrict", "unit")
+COUNTED: dict[Group, str] = {
+    "district": "个区",
+    "subdistrict": "个街道乡镇",
+    "unit": "个承办单位",
+}
+# What a unit can be ranked by, 综合成绩 unless another is asked for.
+RANKED_BY = ("composite", "response", "resolution", "satisfaction", "on_time")
+SPARK_WEEKS = 13
+# Periods of the history, the chosen one among them, and the days they may cover together.
+PERIODS, MOST_DAYS = 6, 400
+PERIOD_WORDS: dict[PeriodKind, str] = {
+    "assess": "期",
+    "week": "周",
+    "month": "个月",
+    "quarter": "个季度",
+    "year": "年",
+    "days": "期",
+    "custom": "期",
+}
+# Zones that are compared with each other (同类); a zone of another name is a league of its own.
+LEAGUES = {
+    "核心区": "核心区、中心城区",
+    "中心城区": "核心区、中心城区",
+    "城市副中心": "城市副中心、平原新城",
+    "平原新城": "城市副中心、平原新城",
+}
+
+
+class Subject(NamedTuple):
+    """What is ranked: units of a kind, by an indicator, under rules that may be a trial.
+
+    ``rules`` have the weights that the URL tries out; ``trial`` says that they differ from those
+    in force and that the indicator depends on them. ``problems``: which choices could not be met.
+    """
+
+    question: Question
+    by: Group
+    metric: Metric
+    rules: Rules
+    trial: bool
+    problems: tuple[str, ...]
+
+    @property
+    def word(self) -> str:
+        """What a unit is: 区, 街道乡镇, 承办单位."""
+        return DIMENSION_LABELS[self.by]
+
+    @property
+    def counted(self) -> str:
+        """The same after a number: 个区."""
+        return COUNTED[self.by]
+
+    @property
+    def filters(self) -> Filters:
+        """The filters without those that pick units of the kind: ranks are among all of them."""
+        return _without_units(self.question.filters, self.by)
+
+    @property
+    def weights(self) -> str:
+        """The weights in use, in percent: "10-50-40"."""
+        rules = self.rules
+        shares = (rules.weight_response, rules.weight_resolution, rules.weight_satisfaction)
+        return "-".join(f"{100 * share:g}" for share in shares)
+
+    @property
+    def note(self) -> str:
+        """Period and 口径, for the small print of a panel."""
+        trial = f" · 试算：权重{self.weights}" if self.trial else ""
+        return f"{self.question.period.label} · {BASIS_LABELS[self.question.filters.basis]}{trial}"
+
+    def key(self, name: str) -> tuple[Hashable, ...]:
+        """Return the cache key of something computed from the counts by these rules."""
+        return (
+            name, reader(), self.question.canonical, self.by, self.metric.key, self.rules,
+        )  # fmt: skip
+
+    def href(self, code: str) -> str:
+        """Return where a unit leads: a place to its page, others to the 总览 of their cases."""
+        asked = self.question.asked.shared
+        if self.by == "unit":
+            return "/" + to_search(asked.narrowed(unit=(code,)))
+        folder = "districts" if self.by == "district" else "subdistricts"
+        return f"/{folder}/{code}{to_search(asked.narrowed(district=(), subdistrict=()))}"
+
+
+def subject_of(question: Question) -> Subject:
+    """Return what is ranked; whatever is asked, something can be."""
+    asked, problems = question.filters, []
+    one = len(question.snapshot.reference.districts) == 1
+    by: Group = "subdistrict" if one else "district"
+    if asked.by in RANKED:
+        by = asked.by
+    key = asked.indicator
+    if key == Filters().indicator:
+        # What the filter bar shows when nothing was chosen.
+        key = asked.rank_by or "composite"
+    if key not in RANKED_BY:
+        problems.append(f"{METRICS[key].name}多少不作高低，改按综合成绩排名")
+        key = "composite"
+    rules = tried_out(question.rules, asked.weights)
+    if key != "on_time":
+        rows = counts_by_window(
+            question.snapshot, reader(), _without_units(asked, by), question.windows, by
+        )
+        now = of_window(rows, "now")
+        if now["cases"].sum() and not now["revisits"].sum():
+            problems.append(f"本期无有效回访，{METRICS[key].name}不可算，改按按时办结率排名")
+            key = "on_time"
+    trial = rules != question.rules and key == "composite"
+    return Subject(question, by, METRICS[key], rules, trial, tuple(problems))
+
+
+def _without_units(filters: Filters, by: Group) -> Filters:
+    if by == "unit":
+        return filters.narrowed(unit=())
+    return filters.narrowed(district=(), subdistrict=())
+
+
+def tried_out(rules: Rules, weights: str) -> Rules:
+    """Return the rules with other weights of 综合成绩, in percent: "10-50-40"; "" keeps them."""
+    if not weights:
+        return rules
+    response, resolution, satisfaction = (int(part) / 100 for part in weights.split("-"))
+    tried = dataclasses.replace(
+        rules,
+        weight_response=response,
+        weight_resolution=resolution,
+        weight_satisfaction=satisfaction,
+    )
+    return rules if tried == rules else tried
+
+
+# --- Counts -------------------------------------------------------------------------------------
+
+
+class Field(NamedTuple):
+    """All units of a kind with their counts, rows in the same order, index the codes.
+
+    ``units``: ``code``, ``name`` and ``league`` (str, or None for who has none). ``before``:
+    counts by window, ``previous`` and ``year``. ``outside``: one row, cases of no known unit;
+    ``whole``: one row, everything.
+    """
+
+    units: pd.DataFrame
+    now: Counts
+    before: Mapping[str, Counts]
+    outside: Counts
+    whole: Counts
+
+
+def field_of(subject: Subject) -> Field:
+    """Return the units with their counts; units without a case have zeros."""
+    key = ("ranked field", reader(), subject.question.canonical, subject.by)
+    return subject.question.snapshot.cached(key, lambda: _field(subject))
+
+
+def _field(subject: Subject) -> Field:
+    question = subject.question
+    rows = counts_by_window(
+        question.snapshot, reader(), subject.filters, question.windows, subject.by
+    )
+    units = _reference(subject)
+    index = pd.Index(units["code"])
+
+    def of(name: str) -> Counts:
+        return aligned(of_window(rows, name), units).set_axis(index)
+
+    now, everything = of("now"), of_window(rows, "now")
+    return Field(
+        units.assign(league=_leagues(subject, now)),
+        now,
+        {name: of(name) for name in ("previous", "year")},
+        total(everything[(everything["code"] == UNPLACED).to_numpy()]),
+        total(everything),
+    )
+
+
+def _reference(subject: Subject) -> pd.DataFrame:
+    """Return ``code``, ``name`` and of districts ``zone`` of the units, in the data's order."""
+    reference = subject.question.snapshot.reference
+    if subject.by == "subdistrict":
+        frame = reference.subdistricts
+        district = frame["district_id"].map(reference.districts.set_index("id")["code"])
+        return frame[["code", "name"]].astype(str).assign(district=district.to_numpy())
+    frame = reference.districts if subject.by == "district" else reference.units
+    units = frame[["code", "name"]].astype(str)
+    return units.assign(zone=frame["zone"].to_numpy()) if subject.by == "district" else units
+
+
+def _leagues(subject: Subject, now: Counts) -> list[str | None]:
+    """Return the league of each unit: the zone of a district, else the band of volume."""
+    if subject.by == "district":
+        zones = _reference(subject)["zone"]
+        return [LEAGUES.get(zone, zone) if isinstance(zone, str) else None for zone in zones]
+    bands = volume_bands(now, subject.rules)
+    words = {band: f"诉求量第{band}档" for band in bands.unique()}
+    return [words[band] for band in bands]
+
+
+def ranking_of(subject: Subject) -> Ranking:
+    """Return the ranking of all units of the kind."""
+    return subject.question.snapshot.cached(
+        subject.key("ranking"),
+        lambda: ranking(field_of(subject).now, subject.metric, subject.rules),
+    )
+
+
+def leagues_of(subject: Subject) -> dict[str, Ranking]:
+    """Return a ranking within each league, in the order of their first unit."""
+
+    def compute() -> dict[str, Ranking]:
+        field = field_of(subject)
+        found = leagues(field.now, list(field.units["league"]), subject.metric, subject.rules)
+        # Districts in the order of the data, bands of volume from the largest.
+        order = list(found) if subject.by == "district" else sorted(found)
+        return {str(name): found[name] for name in order}
+
+    return subject.question.snapshot.cached(subject.key("leagues"), compute)
+
+
+def marked_of(subject: Subject) -> frozenset[str]:
+    """Return the codes of the units that the filters pick; of a district also its streets."""
+    filters = subject.question.filters
+    if subject.by == "unit":
+        return frozenset(filters.unit)
+    units = field_of(subject).units
+    if subject.by == "district":
+        streets = subject.question.snapshot.reference.subdistricts
+        ids = streets.loc[streets["code"].isin(list(filters.subdistrict)), "district_id"]
+        reference = subject.question.snapshot.reference.districts
+        within = reference.loc[reference["id"].isin(ids), "code"].astype(str)
+        return frozenset({*filters.district, *within})
+    if filters.subdistrict:
+        return frozenset(filters.subdistrict)
+    return frozenset(units.loc[units["district"].isin(list(filters.district)), "code"])
+
+
+# --- Course -------------------------------------------------------------------------------------
+
+
+def weekly_of(subject: Subject, codes: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return code → the indicator by week, for some units.
+
+    Weeks up to the cut-off, or four weeks past an older period.
+    """
+    question = subject.question
+    cutoff = question.snapshot.cutoff.date()
+    last = min(cutoff, question.period.window.end + dt.timedelta(weeks=4))
+    weeks = tuple(weeks_before(cutoff, last, SPARK_WEEKS))
+    filters = subject.filters
+    if subject.by == "subdistrict":
+        # Of hundreds of streets only those shown are read.
+        filters = filters.narrowed(subdistrict=tuple(codes))
+    rows = counts_by_week(question.snapshot, reader(), filters, weeks, subject.by)
+    frames = weekly_by_group(rows, list(codes), weeks, subject.metric, subject.rules)
+    return dict(zip(codes, frames, strict=True))
+
+
+def periods_of(question: Question) -> tuple[tuple[str, Window], ...]:
+    """Return the last periods of the chosen kind, oldest first, the chosen one last: name, window.
+
+    Earlier ones are whole, also where the chosen one is not over; those that end before the
+    first case are left out.
+    """
+    period, first_day = question.period, question.rules.period_first_day
+    number = max(2, min(PERIODS, MOST_DAYS // max(period.whole.days, 1)))
+    found = [(period.name, period.window)]
+    first = question.snapshot.first_day or period.window.start
+    now = period
+    while len(found) < number:
+        day = now.whole.start - dt.timedelta(days=1)
+        if day < first:
+            break
+        if period.kind in ("days", "custom"):
+            window = previous_window(now, first_day)
+            now = parse_period(f"{window.start}..{window.end}", day, first_day)
+        else:
+            now = parse_period(period_key(period.kind, day, first_day), day, first_day)
+        found.append((now.name, now.window))
+    return tuple(reversed(found))
+
+
+def history_of(subject: Subject) -> list[Counts]:
+    """Return the counts of all units in each of ``periods_of``, the chosen period last."""
+    question = subject.question
+    earlier: Windows = tuple(
+        (str(place), window) for place, (_, window) in enumerate(periods_of(question)[:-1])
+    )
+    counts = counts_of_all(question.snapshot, reader(), subject.filters, earlier, subject.by)
+    return [*counts, field_of(subject).now]
+
+
+# --- Integrity ----------------------------------------------------------------------------------
+
+
+class Sides(NamedTuple):
+    """Counts of all units in both 口径 and the chosen one, now and before, rows as in ``Field``.
+
+    ``before`` is None without a comparison; ``whole``: everything, one row, now.
+    """
+
+    now: Case
+    before: Case | None
+    whole: Case
+
+
+def sides_of(subject: Subject) -> Sides:
+    """Return what the integrity of the units is judged from."""
+    question, units = subject.question, field_of(subject).units
+    index = pd.Index(units["code"])
+    frames = [
+        counts_by_window(
+            question.snapshot,
+            reader(),
+            subject.filters.narrowed(basis=basis),
+            question.windows,
+            subject.by,
+        )
+        for basis in (subject.filters.basis, "assessed", "all")
+    ]
+
+    def case(name: str) -> Case:
+        return Case(*(aligned(of_window(rows, name), units).set_axis(index) for rows in frames))
+
+    before = case(question.compared[0]) if question.compared else None
+    return Sides(case("now"), before, Case(*(total(of_window(rows, "now")) for rows in frames)))

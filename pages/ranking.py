@@ -1,0 +1,1102 @@
+"""三率与排名: who is really better, who is not, and can the denominators be trusted?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import dash
+import numpy as np
+import pandas as pd
+from dash import Input, Output, callback, dcc, html
+from dash.development.base_component import Component
+
+from components.axes import stable_axis
+from components.choices import choice_group
+from components.exports.sheets import Export, Head, Sheet, export_links
+from components.figures.funnel import Dot, dot_words, funnel_figure
+from components.figures.template import graph
+from components.formatting import (
+    INTERVAL_WORDS,
+    count,
+    interval_text,
+    joint_decimals,
+    share,
+    value_text,
+)
+from components.page_strip import strip
+from components.panel import panel
+from components.place import Look, Unit, band_text
+from components.ranking import (
+    RATES,
+    Course,
+    Honest,
+    Line,
+    Member,
+    RateRow,
+    Tried,
+    courses,
+    integrity_table,
+    jump_words,
+    list_panel,
+    list_rules,
+    periods_text,
+    rank_columns,
+    rank_table,
+    ranking_answer,
+    ranking_sentence,
+    rate_columns,
+    rates_table,
+    trial_mark,
+    trial_sentence,
+    trial_table,
+)
+from components.states import empty_state, loading, notice
+from components.tables import table_twin
+from data_access.case_counts import Group
+from data_access.question import Question
+from domain.filters import BASIS_LABELS, COMPARE_LABELS, DIMENSION_LABELS, LEAGUE_LABELS, to_search
+from domain.integrity import INTEGRITY
+from domain.metrics import (
+    METRICS,
+    Change,
+    Counts,
+    Metric,
+    broken_identities,
+    change,
+    estimate,
+    estimated,
+    total,
+)
+from domain.ranking import (
+    LIST_NAMES,
+    TIER_WORDS,
+    ListName,
+    RankChange,
+    Ranking,
+    four_lists,
+    funnel_limits,
+    overdispersion,
+    rank_changes,
+    ranking,
+    unranked_words,
+)
+from domain.rules import Rules
+from domain.signals import Checked, shrinking_denominators
+from pages._answers import answers
+from pages._exports import about, exported
+from pages._ranking import (
+    PERIOD_WORDS,
+    RANKED,
+    RANKED_BY,
+    SPARK_WEEKS,
+    Field,
+    Subject,
+    field_of,
+    history_of,
+    leagues_of,
+    marked_of,
+    periods_of,
+    ranking_of,
+    sides_of,
+    subject_of,
+    tried_out,
+    weekly_of,
+)
+
+PATH = "/ranking"
+dash.register_page(
+    __name__, path=PATH, title="三率与排名 · 接诉即办督办看板", name="三率与排名", order=3
+)
+
+# Rows of a table; the districts of a city always stand on one.
+PAGE_ROWS = 50
+# Weights that are in use somewhere, in percent: 响应率, 解决率, 满意率.
+PRESETS = ("10-50-40", "30-35-35", "20-40-40")
+# Units of a trial beyond those few that a table shows whole.
+MOST_TRIED, WHOLE_TRIED = 20, 40
+# Those that the course of ranks is about.
+LAST = 3
+# Points of a limit of the funnel.
+LIMIT_POINTS = 80
+_SLIDER_WORDS = "三率权重：左柄以左为响应率，两柄之间为解决率，其余为满意率"
+_COMPOSITE = METRICS["composite"]
+NAN = float("nan")
+
+
+def layout(weights: str = "", **_query: str) -> html.Div:
+    """Return the empty page; its panels fill themselves."""
+    return html.Div(
+        [
+            loading(html.Div(id="ranking-summary"), "8rem"),
+            loading(html.Div(id="ranking-table"), "40rem"),
+            loading(html.Div(id="ranking-funnel"), "26rem"),
+            loading(html.Div(id="ranking-course"), "20rem"),
+            loading(html.Div(id="ranking-integrity"), "24rem"),
+            html.Section(
+                [
+                    html.H2("试算：换一组权重"),
+                    html.Div(
+                        [
+                            html.Span("响应率", className="trial-end"),
+                            # Two handles cut 100 into three weights: they always add up.
+                            dcc.RangeSlider(
+                                0,
+                                100,
+                                5,
+                                value=_handles(weights),
+                                marks={place: str(place) for place in range(0, 101, 10)},
+                                id="ranking-weights",
+                                allowCross=False,
+                                allow_direct_input=False,
+                            ),
+                            html.Span("满意率", className="trial-end"),
+                        ],
+                        className="trial-slider",
+                        role="group",
+                        **{"aria-label": _SLIDER_WORDS},
+                    ),
+                    loading(html.Div(id="ranking-trial"), "16rem"),
+                ],
+                className="panel trial-panel",
+            ),
+            loading(html.Div(id="ranking-rates"), "4rem"),
+        ],
+        className="page page-ranking",
+    )
+
+
+def _handles(weights: str) -> list[int]:
+    """Return where the handles of the slider stand for a text of weights; it comes from a URL."""
+    parts = weights.split("-")
+    if len(parts) == 3 and all(part.isdecimal() and len(part) < 4 for part in parts):
+        response, resolution, satisfaction = map(int, parts)
+        if response + resolution + satisfaction == 100:
+            return [response, response + resolution]
+    return _handles(PRESETS[0])
+
+
+def _href(question: Question, **changes: str | tuple[str, ...]) -> str:
+    """Return the link to this page with some options changed; another list begins on page 1."""
+    return PATH + to_search(question.asked.narrowed(**{"page": "", **changes}))
+
+
+# --- Summary --------------------------------------------------------------------------------------
+
+
+@callback(Output("ranking-summary", "children"), Input("question", "data"))
+@answers
+def show_summary(question: Question) -> html.Div:
+    """Return the answer sentence and the choices: who, by what, against whom."""
+    subject = subject_of(question)
+    field = field_of(subject)
+    head = strip(
+        _title(subject, field),
+        question.words,
+        question.snapshot.cutoff,
+        question.rules.version,
+        question.snapshot.key,
+        question.snapshot.is_demo,
+        link=PATH + question.canonical,
+        extra_actions=export_links("rates", question.canonical, "三率统计表"),
+    )
+    parts: list[Component | None] = [head, notice(subject.problems, "排名依据已改")]
+    if subject.trial:
+        parts.append(
+            html.P(
+                [
+                    trial_mark(),
+                    f" 本页综合成绩按权重 {subject.weights}（响应率-解决率-满意率）试算，"
+                    "不是正式成绩。",
+                    dcc.Link("恢复现行权重", href=_href(question, weights="")),
+                ],
+                className="trial-notice",
+                role="status",
+            )
+        )
+    counts = field.whole.iloc[0]
+    broken = broken_identities({str(name): int(n) for name, n in counts.items()})
+    if broken:
+        raise ValueError("、".join(broken))
+    if not counts["cases"]:
+        parts.append(empty_state())
+    parts.append(_choices(subject))
+    return html.Div(parts)
+
+
+def _title(subject: Subject, field: Field) -> str:
+    if not field.whole["cases"].iloc[0]:
+        return f"{subject.question.period.name}没有可以排名的诉求"
+    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    trial = "试算：" if subject.trial else ""
+    period = subject.question.period.name
+    return trial + ranking_answer(period, subject.counted, ranking_of(subject), names)
+
+
+def _choices(subject: Subject) -> html.Div:
+    question = subject.question
+    by: list[Group] = [
+        each
+        for each in RANKED
+        if each != "district" or len(question.snapshot.reference.districts) > 1
+    ]
+    grouped = "区域" if subject.by == "district" else "诉求量"
+    return html.Div(
+        [
+            choice_group(
+                "排名单位",
+                [(DIMENSION_LABELS[each], _href(question, by=each), each == subject.by)
+                 for each in by],
+            ),
+            choice_group(
+                "排名依据",
+                [
+                    (each.name, _href(question, **_asked_by(each.key)), each == subject.metric)
+                    for each in map(METRICS.__getitem__, RANKED_BY)
+                ],
+            ),
+            choice_group(
+                "与谁相比",
+                [
+                    (f"{label}（{grouped}）" if league else label, _href(question, league=league),
+                     league == question.filters.league)
+                    for league, label in LEAGUE_LABELS.items()
+                ],
+            ),
+        ],
+        className="choices",
+    )  # fmt: skip
+
+
+def _asked_by(key: str) -> dict[str, str]:
+    """Return the options that rank by an indicator (``pages._ranking.subject_of``)."""
+    return {"indicator": key, "rank_by": key if key == "resolution" else ""}
+
+
+# --- Table ----------------------------------------------------------------------------------------
+
+
+class Listing(NamedTuple):
+    """The units of the table on the page asked for, as (league, code); league "" without any.
+
+    ``number`` and ``of``: which page of how many; ``first``: place of its first unit; ``units``:
+    how many are listed in all.
+    """
+
+    shown: tuple[tuple[str, str], ...]
+    number: int
+    of: int
+    first: int
+    units: int
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes on the page."""
+        return [code for _, code in self.shown]
+
+
+def _rankings(subject: Subject) -> dict[str, Ranking]:
+    """Return the rankings of the table: one of all, or one per league."""
+    if subject.question.filters.league:
+        return leagues_of(subject)
+    return {"": ranking_of(subject)}
+
+
+def _listing(subject: Subject, rankings: Mapping[str, Ranking]) -> Listing:
+    """Return the units on the page: of streets and units those picked, ranked before unranked."""
+    picked = marked_of(subject) if subject.by != "district" else frozenset()
+    entries = [
+        (name, str(code))
+        for name, each in rankings.items()
+        for code in [*each.ranked.index, *each.unranked.index]
+        if not picked or code in picked
+    ]
+    rows = PAGE_ROWS if subject.by != "district" else max(len(entries), 1)
+    pages = max(-(-len(entries) // rows), 1)
+    number = min(subject.question.filters.number("page") or 1, pages)
+    first = (number - 1) * rows
+    return Listing(tuple(entries[first : first + rows]), number, pages, first + 1, len(entries))
+
+
+@callback(Output("ranking-table", "children"), Input("question", "data"))
+@answers
+def show_table(question: Question) -> html.Section | html.Div:
+    """Return the ranked units with intervals, bands, tiers, changes; the others apart."""
+    subject = subject_of(question)
+    field = field_of(subject)
+    if not field.whole["cases"].iloc[0]:
+        return html.Div()
+    rankings = _rankings(subject)
+    listing = _listing(subject, rankings)
+    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    rows = pd.concat([each.ranked for each in rankings.values()])
+    look = Look(
+        subject.metric,
+        joint_decimals(subject.metric, list(rows["value"])),
+        NAN,
+        stable_axis(subject.metric, [*rows["low"], *rows["high"]]),
+    )
+    weekly = weekly_of(subject, listing.codes)
+    blocks: list[Any] = []
+    for name, each in rankings.items():
+        codes = [code for league, code in listing.shown if league == name]
+        if not codes:
+            continue
+        members = [*each.ranked.index, *each.unranked.index]
+        last = codes[-1] == members[-1] and not name
+        whole = total(field.now.loc[members]) if name else field.whole
+        part = _Part(subject, field, each, look, weekly, whole, field.outside if last else None)
+        block = part.table(codes)
+        if name:
+            told = ranking_sentence(each, names, subject.counted)
+            blocks.append(html.H3([name, html.Small(told)], className="rank-league"))
+        blocks.append(block)
+    trial = [trial_mark()] if subject.trial else []
+    return panel(
+        f"{subject.word}{subject.metric.name}排名",
+        html.Div([*blocks, _pages(subject, listing)], className="rank-blocks"),
+        sentence="" if question.filters.league else _sentence(subject, rankings[""], names),
+        note=f"{subject.note}。先列明显高于其余的，再列持平的，最后列明显低于的；"
+        f"▲高于 ●持平 ▼低于，横线为{INTERVAL_WORDS}，名次区间以外的名次数据不支持",
+        actions=trial,
+        wide=True,
+    )
+
+
+def _sentence(subject: Subject, ranked: Ranking, names: Mapping[str, str]) -> str:
+    told = ranking_sentence(ranked, names, subject.counted)
+    if subject.by != "district" and marked_of(subject):
+        told = f"只列所选的，名次在全部{len(ranked.ranked)}{subject.counted}之间。{told}"
+    return told
+
+
+class _Part:
+    """One ranking as a table: everything a row needs, computed once for all its units."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        field: Field,
+        ranked: Ranking,
+        look: Look,
+        weekly: Mapping[str, pd.DataFrame],
+        whole: Counts,
+        outside: Counts | None,
+    ) -> None:
+        self.subject, self.field, self.ranked, self.weekly = subject, field, ranked, weekly
+        self.whole, self.outside = whole, outside
+        question = subject.question
+        windows = dict(question.windows)
+        members = [*ranked.ranked.index, *ranked.unranked.index]
+        now = field.now.loc[members]
+        self.whole_value = estimate(whole, subject.metric, subject.rules).iloc[0]
+        self.look = look._replace(whole=float(self.whole_value["value"]))
+        # Both comparisons, unless none is wanted.
+        self.compared = ("previous", "year") if question.compared else ()
+        self.changes: dict[str, dict[str, Change]] = {str(code): {} for code in members}
+        for name in self.compared:
+            before = field.before[name].loc[members]
+            days = (question.period.window.days, windows[name].days)
+            listed = change(subject.metric, now, before, subject.rules, days)
+            for code, each in zip(members, listed, strict=True):
+                self.changes[str(code)][COMPARE_LABELS[name]] = each  # type: ignore[index]
+        self.moves: dict[str, RankChange] = {}
+        if question.compared:
+            before = field.before[question.compared[0]].loc[members]
+            moves = rank_changes(now, before, subject.metric, subject.rules)
+            self.moves = dict(zip(map(str, members), moves, strict=True))
+        self.marked = marked_of(subject) if subject.by == "district" else frozenset()
+        self.names = dict(zip(field.units["code"], field.units["name"], strict=True))
+
+    def table(self, codes: Sequence[str]) -> html.Div:
+        """Return the table of some of the units, in their order."""
+        subject, rows = self.subject, self.ranked.ranked
+        ranked_codes = [code for code in codes if code in rows.index]
+        apart: dict[str, list[Line]] = {}
+        for code in codes:
+            if code not in rows.index:
+                reason = self._reason(str(self.ranked.unranked.at[code, "reason"]))
+                apart.setdefault(reason, []).append(self._line(code))
+        if self.outside is not None and self.outside["cases"].iloc[0]:
+            apart[f"地点或单位不在{subject.word}名录，只计入汇总"] = [
+                self._summed(f"未定位到{subject.word}", self.outside)
+            ]
+        moved = subject.question.compare_word if subject.question.compared else ""
+        return rank_table(
+            [self._line(code) for code in ranked_codes],
+            apart,
+            self._summed("汇总", self.whole),
+            self.look,
+            rank_columns(
+                self.look,
+                subject.word,
+                [COMPARE_LABELS[name] for name in self.compared],  # type: ignore[index]
+                moved,
+                SPARK_WEEKS,
+            ),
+            f"{subject.word}{subject.metric.name}排名：{subject.question.words}",
+        )
+
+    def _reason(self, reason: str) -> str:
+        metric, least = self.subject.metric, self.subject.rules.minimum_revisits
+        words = unranked_words(reason, metric)  # type: ignore[arg-type]
+        if reason == "small":
+            words = f"{metric.n_words}不足{least}件，{words}"
+        return f"{words}，不参与排名"
+
+    def _line(self, code: str) -> Line:
+        is_ranked = code in self.ranked.ranked.index
+        row = (self.ranked.ranked if is_ranked else self.ranked.unranked).loc[code]
+        band = None
+        if is_ranked:
+            band = (int(row["band_low"]), int(row["band_high"]), int(row["rank"]))
+        unit = Unit(
+            code,
+            self.names[code],
+            self.subject.href(code),
+            float(row["value"]),
+            float(row["n"]),
+            float(row["low"]),
+            float(row["high"]),
+            band,
+            row["tier"] if is_ranked else None,
+            float(self.field.now.at[code, "cases"]),
+            moved=self.moves.get(code),
+            weekly=self.weekly.get(code),
+            own=code in self.marked,
+        )
+        return Line(unit, self.changes[code])
+
+    def _summed(self, name: str, counts: Counts) -> Line:
+        own = estimate(counts, self.subject.metric, self.subject.rules).iloc[0]
+        unit = Unit(
+            "", name, "", float(own["value"]), float(own["n"]), float(own["low"]),
+            float(own["high"]), None, None, float(counts["cases"].iloc[0]),
+        )  # fmt: skip
+        return Line(unit, {})
+
+
+def _pages(subject: Subject, listing: Listing) -> Component | None:
+    """Return the links to the other pages of the table; None for a single one."""
+    if listing.of == 1:
+        return None
+    question = subject.question
+    links: list[Any] = []
+    for number in range(1, listing.of + 1):
+        first = (number - 1) * PAGE_ROWS + 1
+        text = f"{first}–{min(first + PAGE_ROWS - 1, listing.units)}"
+        links.append(
+            html.Strong(text, className="choice is-chosen", **{"aria-current": "page"})
+            if number == listing.number
+            else dcc.Link(
+                text, href=_href(question, page="" if number == 1 else str(number)),
+                className="choice",
+            )
+        )  # fmt: skip
+    return html.Nav(
+        [html.Span(f"共{listing.units}{subject.counted}，每页{PAGE_ROWS}"), *links],
+        className="rank-pages",
+        **{"aria-label": "排名各页"},
+    )
+
+
+# --- Funnel ---------------------------------------------------------------------------------------
+
+
+@callback(Output("ranking-funnel", "children"), Input("question", "data"))
+@answers
+def show_funnel(question: Question) -> html.Section | html.Div:
+    """Return the units against the limits of chance; districts are too few for it."""
+    subject = subject_of(question)
+    field = field_of(subject)
+    if subject.by == "district" or not field.whole["cases"].iloc[0]:
+        return html.Div()
+    metric, ranked = subject.metric, ranking_of(subject).ranked
+    title = f"{metric.name}与样本量：谁超出了波动"
+    if len(ranked) < 2:
+        return panel(title, empty_state("参与排名的不足两个", title="□ 数据不足"), wide=True)
+    now = field.now.loc[ranked.index]
+    spread = overdispersion(now, metric, subject.rules)
+    n = ranked["n"].to_numpy()
+    sizes = np.unique(np.round(np.geomspace(0.9 * n.min(), 1.1 * n.max(), LIMIT_POINTS)))
+    limits = funnel_limits(now, list(sizes), metric, subject.rules, spread)
+    own = funnel_limits(now, list(n), metric, subject.rules, spread)
+    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    marked = marked_of(subject)
+    dots = [
+        _dot(names[str(code)], metric, row, limit, str(code) in marked)
+        for code, row, limit in zip(
+            ranked.index, ranked.to_dict("records"), own.to_dict("records"), strict=True
+        )
+    ]
+    axis = stable_axis(metric, [dot.value for dot in dots])
+    beyond = [dot for dot in dots if dot.beyond == 2]
+    outer = [dot for dot in dots if dot.beyond]
+    sentence = (
+        f"{len(dots)}{subject.counted}中，{share(0.998)}控制限以上{_side(beyond, 1)}个、"
+        f"以下{_side(beyond, -1)}个；{share(0.95, 0)}控制限以外共{len(outer)}个"
+        f"（纯属波动时约{count(0.05 * len(dots))}个）。"
+    )
+    twin = pd.DataFrame(
+        [
+            {
+                subject.word: dot.name,
+                metric.name: value_text(metric, dot.value),
+                f"{metric.n_words}（件）": dot.n,
+                "位置": dot.words.rsplit("<br>", 1)[1],
+            }
+            for dot in sorted(outer, key=lambda dot: -dot.distance)
+        ]
+    )
+    note = (
+        f"{subject.note}，n≥{subject.rules.minimum_revisits}件。虚线为汇总，点线{share(0.95, 0)}、"
+        f"实线{share(0.998)}控制限"
+    )
+    if spread > 1:
+        note += f"；单位间差异为纯波动的{spread:.1f}倍方差（过度离散），控制限已按其平方根放宽"
+    return panel(
+        title,
+        graph(
+            funnel_figure(dots, limits, metric, axis),
+            f"{title}：{sentence}", "ranking-funnel-graph", "25rem",
+        ),
+        sentence=sentence,
+        note=note,
+        twin=table_twin("控制限以外的单位", twin) if len(twin) else None,
+        wide=True,
+    )  # fmt: skip
+
+
+def _side(dots: Sequence[Dot], side: int) -> int:
+    return sum(dot.side == side for dot in dots)
+
+
+def _dot(
+    name: str, metric: Metric, row: Mapping[Any, Any], limit: Mapping[Any, Any], marked: bool
+) -> Dot:
+    value = float(row["value"])
+    side = 1 if value >= limit["whole"] else -1
+    edge = "high" if side > 0 else "low"
+    beyond = 0
+    for step, tail in ((1, "95"), (2, "998")):
+        if side * (value - limit[f"{edge}_{tail}"]) > 0:
+            beyond = step
+    where = {
+        0: f"在{share(0.95, 0)}控制限之内",
+        1: f"{'高' if side > 0 else '低'}于{share(0.95, 0)}控制限",
+        2: f"{'高' if side > 0 else '低'}于{share(0.998)}控制限",
+    }[beyond]
+    room = abs(limit[f"{edge}_95"] - limit["whole"])
+    distance = abs(value - limit["whole"]) / room if room else 0.0
+    words = dot_words(name, metric, value, float(row["n"]), where)
+    return Dot(name, float(row["n"]), value, side, beyond, distance, words, marked)
+
+
+# --- Lists and the course of the last -------------------------------------------------------------
+
+
+@callback(Output("ranking-course", "children"), Input("question", "data"))
+@answers
+def show_course(question: Question) -> html.Section | html.Div:
+    """Return the four lists of streets, or the course of the last three of other units."""
+    subject = subject_of(question)
+    if not field_of(subject).whole["cases"].iloc[0]:
+        return html.Div()
+    return _lists(subject) if subject.by == "subdistrict" else _last(subject)
+
+
+def _lists(subject: Subject) -> html.Section:
+    question, rules = subject.question, subject.rules
+    field, periods = field_of(subject), periods_of(question)
+    title = "先进、进步、整改、治理名单"
+    if subject.metric.key == "on_time":
+        composite_known = bool(field.whole["revisits"].iloc[0])
+    else:
+        composite_known = True
+    if not composite_known:
+        hint = "名单按综合成绩评定，本期无有效回访"
+        return panel(title, empty_state(hint, title="□ 不能评定"), wide=True)
+    history = history_of(subject)
+    found = four_lists(history, rules)
+    values = estimate(field.now, _COMPOSITE, rules)
+    moves: dict[str, RankChange] = {}
+    if len(history) > 1:
+        listed = rank_changes(history[-1], history[-2], _COMPOSITE, rules)
+        moves = dict(zip(field.now.index, listed, strict=True))
+    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    word = PERIOD_WORDS[question.period.kind]
+    told = list_rules(rules)
+    blocks = []
+    for name, members in found.items():
+        # The first period has no list of those that rose.
+        most = len(history) - (name == "improved")
+        lines = []
+        for each in members:
+            code = str(each.unit)
+            figure, small = _figure(name, code, values, field.now, moves)
+            lines.append(
+                Member(
+                    names[code], subject.href(code), figure, small, periods_text(each, most, word)
+                )
+            )
+        blocks.append(list_panel(LIST_NAMES[name], told[name], lines))
+    advanced, rectify = len(found["advanced"]), len(found["rectify"])
+    long = sum(each.periods > 1 for each in found["rectify"])
+    sentence = f"先进{advanced}个、整改{rectify}个"
+    if rectify:
+        sentence += f"（其中{long}个不是第一次）" if long else "（都是本期新进）"
+    sentence += f"；进步{len(found['improved'])}个、治理{len(found['govern'])}个。"
+    if min(advanced, rectify) < rules.list_size:
+        sentence += f"够不上“明显”的不凑足{rules.list_size}个。"
+    trial = f" · 试算：权重{subject.weights}" if subject.trial else ""
+    return panel(
+        title,
+        html.Div(blocks, className="rank-lists"),
+        sentence=sentence,
+        note=f"{question.period.label} · {BASIS_LABELS[question.filters.basis]} · "
+        f"按综合成绩{trial}，"
+        f"看{_span(periods)}连续在列的{word}数",
+        actions=[trial_mark()] if trial else [],
+        wide=True,
+    )
+
+
+def _span(periods: Sequence[tuple[str, Any]]) -> str:
+    if len(periods) == 1:
+        return periods[0][0]
+    return f"{periods[0][0]}至{periods[-1][0]}"
+
+
+def _figure(
+    name: ListName,
+    code: str,
+    values: pd.DataFrame,
+    now: Counts,
+    moves: Mapping[str, RankChange],
+) -> tuple[str, str]:
+    """Return what a street is on a list for, and what it rests on."""
+    if name == "govern":
+        return f"{count(now.at[code, 'cases'])} 件", ""
+    if name == "improved":
+        move = moves[code]
+        return f"上升{move.places}位", f"由第{move.before}名"
+    row = values.loc[code]
+    return (
+        value_text(_COMPOSITE, float(row["value"])),
+        f"n {count(row['n'])}，{interval_text(_COMPOSITE, float(row['low']), float(row['high']))}",
+    )
+
+
+def _last(subject: Subject) -> html.Section | html.Div:
+    question, field = subject.question, field_of(subject)
+    word = PERIOD_WORDS[question.period.kind]
+    title = "后三走势"
+    present_ranking = ranking_of(subject)
+    number = min(LAST, len(present_ranking.ranked) // 2)
+    if not number:
+        return panel(
+            title, empty_state("参与排名的不足两个，没有后三", title="□ 数据不足"), wide=True
+        )
+    periods = periods_of(question)
+    earlier = [ranking(each, subject.metric, subject.rules) for each in history_of(subject)[:-1]]
+    course = [*earlier, present_ranking]
+    last = [frozenset(map(str, each.ranked.index[-number:])) for each in course]
+    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    found = []
+    for code in reversed([str(each) for each in present_ranking.ranked.index[-number:]]):
+        run = 0
+        for members in reversed(last):
+            if code not in members:
+                break
+            run += 1
+        found.append(
+            Course(
+                names[code],
+                subject.href(code),
+                tuple(_point(each, code) for each in course),
+                tuple(
+                    float(each.ranked.at[code, "value"]) if code in each.ranked.index else NAN
+                    for each in course
+                ),
+                present_ranking.ranked.at[code, "tier"],
+                run,
+            )
+        )
+    sizes = [len(each.ranked) for each in course]
+    labels = [name for name, _ in periods]
+    twin = pd.DataFrame(
+        [
+            {"时段": label, "参与排名": size}
+            | {
+                each.name: f"第{point[0]}（{band_text(point[1], point[2])}），"
+                f"{value_text(subject.metric, each.values[place])}"
+                if (point := each.points[place])
+                else "不参与排名"
+                for each in found
+            }
+            for place, (label, size) in enumerate(zip(labels, sizes, strict=True))
+        ]
+    )
+    below = [each.name for each in found if each.tier == "below"]
+    sentence = "、".join(each.name for each in found)
+    sentence += (
+        f"列后三，其中{'、'.join(below)}{TIER_WORDS['below']}其余。"
+        if below
+        else "列后三，但与其余之差都在波动之内。"
+    )
+    return panel(
+        title,
+        courses(found, sizes, labels, word, subject.metric),
+        sentence=sentence,
+        note=f"{subject.note}。按{subject.metric.name}，圆点为按数值的名次，灰条为名次区间，"
+        f"上端为第1名；{_span(periods)}",
+        actions=[trial_mark()] if subject.trial else [],
+        twin=table_twin(title, twin),
+        wide=True,
+    )
+
+
+def _point(ranked: Ranking, code: str) -> tuple[int, int, int] | None:
+    if code not in ranked.ranked.index:
+        return None
+    row = ranked.ranked.loc[code]
+    return int(row["rank"]), int(row["band_low"]), int(row["band_high"])
+
+
+# --- Integrity ------------------------------------------------------------------------------------
+
+
+@callback(Output("ranking-integrity", "children"), Input("question", "data"))
+@answers
+def show_integrity(question: Question) -> html.Section | html.Div:
+    """Return the shares that the denominators hang on; what jumped comes first."""
+    subject = subject_of(question)
+    field = field_of(subject)
+    if not field.whole["cases"].iloc[0]:
+        return html.Div()
+    rules, metric = subject.rules, subject.metric
+    sides = sides_of(subject)
+    checked = Checked((), 0)
+    if sides.before is not None:
+        checked = shrinking_denominators(
+            field.units.reset_index(drop=True),
+            sides.now.assessed.reset_index(drop=True),
+            sides.before.assessed.reset_index(drop=True),
+            sides.now.everything.reset_index(drop=True),
+            sides.before.everything.reset_index(drop=True),
+            rules,
+        )
+    flags: dict[str, list[str]] = {}
+    for signal in checked.signals:
+        flags.setdefault(signal.code, []).append(jump_words(signal.kind, abs(signal.amount)))
+    columns = sides.now.columns
+    values = {each.key: estimated(columns, each, rules) for each in INTEGRITY}
+    gaps = _basis_gap(metric, sides.now.assessed, sides.now.everything, rules)
+    place = {str(code): position for position, code in enumerate(field.now.index)}
+    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    listed = _listing(subject, {"": ranking_of(subject)}).codes
+    marked = marked_of(subject) if subject.by == "district" else frozenset()
+    lines = [
+        Honest(
+            names[code],
+            subject.href(code),
+            {
+                key: (float(each["value"][place[code]]), float(each["n"][place[code]]))
+                for key, each in values.items()
+            },
+            float(gaps[place[code]]),
+            tuple(flags.get(code, ())),
+            code in marked,
+        )
+        for code in dict.fromkeys([*flags, *listed])
+    ]
+    whole_columns = sides.whole.columns
+    of_whole = {each.key: estimated(whole_columns, each, rules) for each in INTEGRITY}
+    whole = Honest(
+        "汇总",
+        "",
+        {key: (float(each["value"][0]), float(each["n"][0])) for key, each in of_whole.items()},
+        float(_basis_gap(metric, sides.whole.assessed, sides.whole.everything, rules)[0]),
+    )
+    compare = question.compare_word if question.compared else ""
+    if not compare:
+        sentence = "没有对比期，不判断变动。"
+    elif flags:
+        told = "、".join(names[code] for code in list(flags)[:5]) + ("等" if len(flags) > 5 else "")
+        sentence = f"{told}{len(flags)}{subject.counted}的分母异常收缩（{compare}），须核查。"
+    else:
+        sentence = f"{checked.checks}项检验没有发现分母异常收缩（{compare}）。"
+    unit = "百分点" if metric.kind == "rate" else metric.unit
+    return panel(
+        "数据是否可靠：分母有没有被做小",
+        integrity_table(
+            lines, whole, INTEGRITY, subject.word, f"{metric.name}口径差", unit, compare,
+            f"数据是否可靠：{question.words}",
+        ),
+        sentence=sentence,
+        note=f"{subject.note}。口径差 = 考核口径 − 全口径；剔除率按全口径；有效回访率降幅不到"
+        f"{rules.smallest_revisit_drop:g}、剔除率升幅不到{rules.smallest_exclusion_jump:g}个百分点"
+        "或在波动之内的不列异常",
+        wide=True,
+    )  # fmt: skip
+
+
+def _basis_gap(metric: Metric, assessed: Counts, everything: Counts, rules: Rules) -> np.ndarray:
+    """Return 考核口径 − 全口径, of a rate in percentage points."""
+    scale = 100.0 if metric.kind == "rate" else 1.0
+    gap: np.ndarray = scale * (
+        estimate(assessed, metric, rules)["value"].to_numpy()
+        - estimate(everything, metric, rules)["value"].to_numpy()
+    )
+    return gap
+
+
+# --- Trial ----------------------------------------------------------------------------------------
+
+
+@callback(
+    Output("ranking-trial", "children"),
+    Input("question", "data"),
+    Input("ranking-weights", "value"),
+)
+def show_trial(search: object, handles: object) -> Any:
+    """Return the ranks under the weights of the slider beside those in force."""
+    return _show_trial(search, weights_of(handles))
+
+
+def weights_of(handles: object) -> str:
+    """Return the weights that the handles of the slider cut, in percent; "" for anything else."""
+    if (
+        isinstance(handles, list)
+        and len(handles) == 2
+        and all(isinstance(each, int) and not isinstance(each, bool) for each in handles)
+        and 0 <= handles[0] <= handles[1] <= 100
+    ):
+        return f"{handles[0]}-{handles[1] - handles[0]}-{100 - handles[1]}"
+    return ""
+
+
+@answers
+def _show_trial(question: Question, weights: str) -> html.Div:
+    subject = subject_of(question)
+    field = field_of(subject)
+    if not field.whole["revisits"].iloc[0]:
+        return html.Div(empty_state("本期无有效回访，没有综合成绩可试算", title="□ 不能试算"))
+    weights = weights or PRESETS[0]
+    in_force = question.rules
+    tried = tried_out(in_force, weights)
+    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    now, then = (
+        ranking_of(subject._replace(metric=_COMPOSITE, rules=rules)).ranked
+        for rules in (in_force, tried)
+    )
+    lines = [
+        Tried(
+            names[str(code)],
+            subject.href(str(code)),
+            _tried_figures(now, code),
+            _tried_figures(then, code),
+            (now.at[code, "tier"], then.at[code, "tier"]),
+        )
+        for code in then.index
+    ]
+    shown = lines
+    if len(lines) > WHOLE_TRIED:
+        shown = sorted(lines, key=lambda line: -abs(line.places))[:MOST_TRIED]
+    present = subject._replace(rules=in_force).weights
+    is_trial = weights != present
+    words = "、".join(
+        f"{METRICS[key].name} {share(int(part) / 100, 0)}"
+        for key, part in zip(("response", "resolution", "satisfaction"), weights.split("-"),
+                             strict=True)
+    )  # fmt: skip
+    listed = [present, *(each for each in PRESETS if each != present)]
+    presets = choice_group(
+        "全页改用",
+        [
+            (f"{each}（现行）" if each == present else each,
+             _href(question, weights="" if each == present else each),
+             each == (question.filters.weights or present))
+            for each in dict.fromkeys([*listed, *([weights] if is_trial else [])])
+        ],
+    )  # fmt: skip
+    sentence = trial_sentence(lines, weights, subject.counted)
+    if len(shown) < len(lines):
+        sentence += f"下表只列变动最大的{len(shown)}个。"
+    if not is_trial:
+        sentence = f"现为现行权重{present}；移动两个滑块即按新的权重重算。"
+    table = trial_table(
+        shown, subject.word, _COMPOSITE, f"权重{weights}试算的名次：{question.words}"
+    )
+    return html.Div(
+        [
+            html.P([trial_mark() if is_trial else "现行 ", f" {words}"], className="trial-weights"),
+            presets,
+            html.P(sentence, className="panel-sentence"),
+            *([table] if is_trial else []),
+            html.P(
+                f"{question.period.label} · {BASIS_LABELS[question.filters.basis]} · "
+                f"有效回访不足{in_force.minimum_revisits}件的不参与。试算不是正式成绩。",
+                className="panel-note",
+            ),
+        ]
+    )
+
+
+def _tried_figures(ranked: pd.DataFrame, code: Any) -> tuple[int, int, int, float]:
+    row = ranked.loc[code]
+    return int(row["band_low"]), int(row["band_high"]), int(row["rank"]), float(row["value"])
+
+
+# --- The statutory table --------------------------------------------------------------------------
+
+
+def _rate_rows(subject: Subject, codes: Sequence[str] | None) -> list[RateRow]:
+    """Return the rows of the table for some units, all without: ranked first, in their order."""
+    field, ranked = field_of(subject), ranking_of(subject)
+    metrics = {key: METRICS[key] for key in RATES}
+    values = {key: estimate(field.now, each, subject.rules) for key, each in metrics.items()}
+    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    rows = []
+    for code in [*ranked.ranked.index, *ranked.unranked.index]:
+        if codes is not None and code not in codes:
+            continue
+        number, remark = "—", ""
+        if code in ranked.ranked.index:
+            number = str(int(ranked.ranked.at[code, "position"]))
+        else:
+            reason = ranked.unranked.at[code, "reason"]
+            remark = f"{unranked_words(reason, subject.metric)}，不参与排名"
+        rows.append(
+            RateRow(
+                number,
+                names[str(code)],
+                _rate_counts(field.now.loc[[code]], subject.rules),
+                {key: float(each.at[code, "value"]) for key, each in values.items()},
+                remark,
+            )
+        )
+    return rows
+
+
+def _rate_counts(counts: Counts, rules: Rules) -> dict[str, int]:
+    return {key: int(counts[key].iloc[0]) for key, _ in rate_columns(rules)}
+
+
+def _rate_sum(subject: Subject, name: str, counts: Counts, remark: str = "") -> RateRow:
+    values = {
+        key: float(estimate(counts, METRICS[key], subject.rules)["value"].iloc[0]) for key in RATES
+    }
+    return RateRow("", name, _rate_counts(counts, subject.rules), values, remark)
+
+
+def _outside_row(subject: Subject) -> list[RateRow]:
+    field = field_of(subject)
+    if not field.outside["cases"].iloc[0]:
+        return []
+    name = f"未定位到{subject.word}"
+    return [_rate_sum(subject, name, field.outside, "不在名录，只计入汇总")]
+
+
+def _rates_title(subject: Subject) -> str:
+    return f"{subject.word}“三率”统计表"
+
+
+@callback(Output("ranking-rates", "children"), Input("question", "data"))
+@answers
+def show_rates(question: Question) -> html.Section | html.Div:
+    """Return the table 三率统计表, folded; all of it goes with the file."""
+    subject = subject_of(question)
+    field = field_of(subject)
+    if not field.whole["cases"].iloc[0]:
+        return html.Div()
+    listing = _listing(subject, {"": ranking_of(subject)})
+    rows = _rate_rows(subject, listing.codes)
+    if listing.number == listing.of:
+        rows += _outside_row(subject)
+    title = _rates_title(subject)
+    note = f"{subject.note}，序号按{subject.metric.name}排名的次序"
+    if listing.of > 1:
+        note += f"；本页第{listing.first}–{listing.first + len(listing.shown) - 1}行，下载含全部"
+    table = rates_table(
+        rows, _rate_sum(subject, "汇总", field.whole), subject.word, subject.rules,
+        f"{title}：{question.words}",
+    )  # fmt: skip
+    return panel(
+        title,
+        html.Details([html.Summary("展开"), table], className="table-twin"),
+        note=note,
+        actions=[
+            *([trial_mark()] if subject.trial else []),
+            *export_links("rates", question.canonical, "三率统计表"),
+        ],
+        wide=True,
+    )
+
+
+@exported("rates")
+def export_rates(question: Question) -> Export:
+    """Return 三率统计表 of all units, and beside it their ranks with intervals."""
+    subject = subject_of(question)
+    field, ranked = field_of(subject), ranking_of(subject)
+    rules, metric = subject.rules, subject.metric
+    heads = [
+        Head("序号"),
+        Head(subject.word),
+        *(Head(f"{title}（件）", "count") for _, title in rate_columns(rules)),
+        *(
+            Head(METRICS[key].name, "share", 2)
+            if METRICS[key].kind == "rate"
+            else Head(f"{METRICS[key].name}（{METRICS[key].unit}）", "amount", 2)
+            for key in RATES
+        ),
+        Head("备注"),
+    ]
+
+    def cells(row: RateRow) -> list[object]:
+        return [row.number, row.name, *row.counts.values(), *row.values.values(), row.remark]
+
+    rates = Sheet(
+        "三率统计表",
+        heads,
+        [cells(row) for row in [*_rate_rows(subject, None), *_outside_row(subject)]],
+        cells(_rate_sum(subject, "汇总", field.whole)),
+    )
+    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    kind: Any = ("share", 2) if metric.kind == "rate" else ("amount", 2)
+    ranks = Sheet(
+        f"{metric.name}排名",
+        [
+            Head(subject.word), Head("名次", "count"), Head("名次区间"), Head("与其余相比"),
+            Head(metric.name, *kind), Head("区间下限", *kind), Head("区间上限", *kind),
+            Head(f"{metric.n_words}（件）", "count"), Head("备注"),
+        ],
+        [
+            *(
+                [
+                    names[str(code)], int(row["rank"]),
+                    band_text(int(row["band_low"]), int(row["band_high"])),
+                    TIER_WORDS[row["tier"]], float(row["value"]), float(row["low"]),
+                    float(row["high"]), int(row["n"]), "",
+                ]
+                for code, row in zip(
+                    ranked.ranked.index, ranked.ranked.to_dict("records"), strict=True
+                )
+            ),
+            *(
+                [
+                    names[str(code)], None, "", "", float(row["value"]), float(row["low"]),
+                    float(row["high"]), int(row["n"]),
+                    f"{unranked_words(row['reason'], metric)}，不参与排名",
+                ]
+                for code, row in zip(
+                    ranked.unranked.index, ranked.unranked.to_dict("records"), strict=True
+                )
+            ),
+        ],
+    )  # fmt: skip
+    title = ("试算：" if subject.trial else "") + _rates_title(subject)
+    more = {"排名": f"按{metric.name}；{INTERVAL_WORDS}；名次区间以外的名次，数据不支持"}
+    if subject.trial:
+        more["试算"] = f"综合成绩按权重{subject.weights}（响应率-解决率-满意率），不是正式成绩"
+    return Export(title, about(question, **more), [rates, ranks])
