@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from playwright.sync_api import BrowserContext
+
+from domain.filters import PAGE_OPTIONS, POSITIONS
 
 # Counts what is under way and the frames since anything changed, so that a test can wait for quiet
 # instead of for a time: frames, because a busy page draws none.
@@ -28,20 +31,21 @@ const frame = () => {
 };
 requestAnimationFrame(frame);
 """
-# The title shows the question that the navigation carries on.
+# The title shows the question that the navigation carries on, but for what one page alone has.
 _QUIET = """() => {
+  const own = $OWN;
   const asked = new URL(document.querySelector("#nav a")?.href || location.href).searchParams;
   const link = document.querySelector("main [data-copy-link]")?.dataset.copyLink;
   const shown = link ? new URL(link, location.href).searchParams : asked;
   return [...asked].every(([name, value]) => shown.get(name) === value)
-  && [...shown.keys()].every((name) => asked.has(name) || ["period", "version"].includes(name))
+  && [...shown.keys()].every((name) => asked.has(name) || own.includes(name))
   && window.underWay === 0
   && window.quietFrames > 8
   && document.querySelectorAll("main h1").length === 1
   && !document.querySelector("[data-dash-is-loading=true], .skeleton")
   && [...document.querySelectorAll(".graph")].every((graph) => graph.querySelector(".main-svg"))
   && document.fonts.status === "loaded";
-}"""
+}""".replace("$OWN", json.dumps(["period", "version", *PAGE_OPTIONS, *POSITIONS]))
 
 
 class Screen:

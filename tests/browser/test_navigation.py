@@ -79,7 +79,7 @@ def test_a_pasted_link_sets_the_controls_and_the_figures(open_screen: OpenScreen
     for words in ("2021年3月", "朝阳区、海淀区", "渠道：电话", "全口径"):
         assert words in facts
     # The other page keeps the question, and leads back to it.
-    page.locator("#nav a").nth(1).click()
+    page.locator("#nav a", has_text="口径与数据").click()
     page.wait_for_url("**/definitions?**")
     screen.settle()
     assert not page.locator("#filter-bar").is_visible()
