@@ -42,6 +42,9 @@
     return copyByHand(text);
   };
 
+  // assets/32-figure-menu.js copies too.
+  window.boardCopy = copy;
+
   const copyLink = async (button) => {
     const link = new URL(button.dataset.copyLink || window.location.href, window.location.href);
     const done = await copy(link.href);

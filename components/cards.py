@@ -16,6 +16,7 @@ from components.formatting import (
     sample_text,
     value_parts,
 )
+from components.panel import figure_menu
 from components.sparkline import sparkline
 from domain.comparison import Measured
 from domain.metrics import Change, Metric
@@ -128,6 +129,8 @@ def hidden(text: str) -> html.Span:
 
 def card_row(cards: Sequence[Component]) -> html.Section:
     """Return the headline cards side by side; on a phone they scroll as two columns."""
+    title = "主要指标"
     return html.Section(
-        [html.H2("主要指标", className="visually-hidden"), *cards], className="figure-cards"
+        [html.H2(title, className="visually-hidden"), *cards, figure_menu(title)],
+        className="figure-cards",
     )

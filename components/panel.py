@@ -35,6 +35,7 @@ def panel(
                 html.H2(title),
                 *([html.Span(note, className="panel-note")] if note else []),
                 *([html.Div(list(actions), className="panel-actions")] if actions else []),
+                figure_menu(title),
             ],
             className="panel-head",
         )
@@ -45,6 +46,25 @@ def panel(
     if twin is not None:
         parts.append(twin)
     return html.Section(parts, className="panel panel-wide" if wide else "panel")
+
+
+def figure_menu(title: str) -> html.Button:
+    """Return the button for the picture, table, text and link of a figure.
+
+    assets/32-figure-menu.js answers it; it looks for the section around the button.
+    """
+    return html.Button(
+        "⋯",
+        type="button",
+        className="panel-menu",
+        title="复制、下载",
+        **{
+            "data-figure-menu": "",
+            "aria-label": f"{title}：复制、下载",
+            "aria-haspopup": "menu",
+            "aria-expanded": "false",
+        },
+    )
 
 
 def panel_grid(panels: Sequence[Component]) -> html.Div:

@@ -41,6 +41,7 @@ TEXT_SUFFIXES = {".py", ".css", ".js", ".csv", ".json", ".toml", ".html", ".svg"
 
 LICENCES = {
     "bootstrap": PACKAGES / "bootstrap" / "LICENSE",
+    "modern-screenshot": PACKAGES / "modern-screenshot" / "LICENSE",
     "noto-sans-sc": FONT / "LICENSE",
     "plotly.js": PACKAGES / "plotly.js-cartesian-dist-min" / "LICENSE",
 }
@@ -119,6 +120,9 @@ def write_files() -> list[str]:
     fonts = _fonts()
     pages = {ASSETS / f"00-vendor-{name}": text for name, text in _page_files(fonts).items()}
     fetched = {FETCHED / name: font for name, font in fonts.items()}
+    # Loaded by assets/32-figure-menu.js when it is needed; Dash loads no .mjs by itself.
+    module = PACKAGES / "modern-screenshot/dist/index.mjs"
+    fetched[FETCHED / "modern-screenshot.mjs"] = module.read_bytes()
     for name, source in LICENCES.items():
         fetched[FETCHED / f"LICENCE-{name}.txt"] = source.read_bytes()
     FETCHED.mkdir(parents=True, exist_ok=True)
