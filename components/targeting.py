@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from components.figures.targeting import Spot
 from components.formatting import MINUS, NO_VALUE, amount, points, share
+from components.panel import figure_menu
 from components.tile_map import in_frame
 from components.topic import plain_amount
 from domain.rules import Rules
@@ -168,7 +169,13 @@ def target_lists(
             shown.append(html.Li("没有列入的", className="target-more"))
         return html.Section(
             [
-                html.H2([f"{name} → ", html.Strong(action), html.Small(f"{len(lines)}个")]),
+                html.Div(
+                    [
+                        html.H2([f"{name} → ", html.Strong(action), html.Small(f"{len(lines)}个")]),
+                        figure_menu(name),
+                    ],
+                    className="panel-head",
+                ),
                 html.Ol(shown, className="target-list"),
             ],
             className="target-panel",

@@ -280,11 +280,6 @@ def pareto_figure(spots: Sequence[Spot], unit: str, rest: int, rest_share: float
             "x": values,
             "y": places,
             "width": 0.66,
-            "text": texts,
-            "textposition": "outside",
-            "textfont": {"size": 12, "color": INK},
-            "constraintext": "none",
-            "cliponaxis": False,
             "marker": {
                 "color": [ACCENT if spot.kind in ("large", "both") else "#c3ccd6" for spot in spots]
                 + (["#e1e5ea"] if rest else []),
