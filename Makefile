@@ -1,13 +1,14 @@
 # make run     set everything up, make demo data if there is none, serve on http://127.0.0.1:8050
 # make test    every check and test
 # make bench   the measurements of benchmarks/
+# make bundle  everything a machine without internet needs, as board.tar
 # make format  put code into the project's format
 # make requirements  compile the pinned versions again
 # make clean   delete what set-up and tests made; data in var/ stays
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run test bench format requirements clean browser-files
+.PHONY: run test bench bundle format requirements clean browser-files
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -15,7 +16,9 @@ PORT ?= 8050
 VENV := .venv
 RUN_READY := .build/requirements
 TEST_READY := .build/requirements-dev
-PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-input
+# A bundle brings its packages along.
+OFFLINE := $(if $(wildcard wheels),--no-index --find-links wheels)
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-input $(OFFLINE)
 
 run: $(RUN_READY) browser-files
 	@$(VENV)/bin/flask data demo --if-empty
@@ -26,6 +29,15 @@ test: $(TEST_READY) browser-files
 
 bench: $(TEST_READY) browser-files
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
+
+bundle: $(RUN_READY) browser-files
+	@rm -rf wheels board.tar
+	@$(VENV)/bin/python -m pip --disable-pip-version-check download --quiet --no-input \
+		--requirement requirements.txt --dest wheels
+	@{ git ls-files; ls -d assets/00-vendor*; echo .build/vendor.json; echo wheels; } \
+		| tar --create --file board.tar --transform 's,^,board/,' --files-from -
+	@rm -rf wheels
+	@ls -l board.tar
 
 format: $(TEST_READY)
 	@$(VENV)/bin/ruff check --fix-only --quiet
@@ -61,6 +73,6 @@ requirements: | $(VENV)/bin/python
 
 clean:
 	@[ ! -x tools/postgres_for_tests.sh ] || tools/postgres_for_tests.sh stop
-	@rm -rf $(VENV) .build assets/00-vendor* .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf $(VENV) .build board.tar assets/00-vendor* .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis test-results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
