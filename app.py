@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import math
 import secrets
 import time
 from pathlib import Path
@@ -10,22 +10,20 @@ from pathlib import Path
 import dash
 import structlog
 from dash import Dash
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, g, request
 from flask_compress import Compress
 from werkzeug.exceptions import HTTPException
 from whitenoise import WhiteNoise
 
 from components.error_page import error_page
-from data_access.cli import data_cli
+from data_access.cli import audit_cli, data_cli, office_cli, user_cli
+from data_access.office.book import open_book
 from data_access.settings import Settings
-from data_access.store import Store, open_store
+from data_access.store import open_store
 from data_access.versions import StoreError
-from domain.periods import present
-from pages import _exports, _shell
+from pages import _accounts, _brief_cli, _exports, _monitoring, _shell
 
 TITLE = "接诉即办 · 每月一题 督办看板"
-CALLBACK_PATH = "/_dash-update-component"
-SUITES_PATH = "/_dash-component-suites/"
 # A callback body is a query string and a handful of control values.
 LARGEST_BODY = 256 * 1024
 # Names with a fingerprint, and assets that Dash addresses with their modification time.
@@ -67,10 +65,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
     _configure_log(settings)
     server = Flask(__name__, static_folder=None)
-    server.secret_key = settings.secret_key.get_secret_value() or secrets.token_hex(32)
+    # Empty: the first request takes the one that the office book keeps for all workers.
+    server.secret_key = settings.secret_key.get_secret_value() or None
     server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     server.extensions["board_store"] = open_store(settings)
-    server.cli.add_command(data_cli)
+    server.extensions["board_office"] = open_book(settings)
+    for commands in (data_cli, user_cli, office_cli, audit_cli):
+        server.cli.add_command(commands)
     app = Dash(
         __name__,
         server=server,
@@ -86,9 +87,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.layout = _shell.layout
     _shell.register(app)
     server.register_blueprint(_exports.blueprint)
+    _brief_cli.register(server)
     _add_compression(server)
     _add_request_log(server)
-    _add_health(server)
+    _accounts.register(server, settings)
+    _monitoring.register(server, _accounts.CALLBACK_PATH, settings.metrics_token.get_secret_value())
     _add_error_pages(server)
     _add_security_headers(server, app)
     server.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
@@ -147,34 +150,11 @@ def _add_request_log(server: Flask) -> None:
             method=request.method,
             path=request.path,
             status=response.status_code,
-            milliseconds=round(1000 * (time.perf_counter() - g.started), 1),
+            # Not started where the session could not even be opened.
+            milliseconds=round(1000 * (time.perf_counter() - g.get("started", math.nan)), 1),
             bytes=response.content_length,
         )
         return response
-
-
-def _add_health(server: Flask) -> None:
-    store: Store = server.extensions["board_store"]
-
-    @server.get("/healthz")
-    def health() -> tuple[Response, int]:
-        """Whether the data can be read, which version is served, and how old it is."""
-        try:
-            snapshot = store.current()
-        except StoreError:
-            log.error("health", exc_info=True)
-            return jsonify(status="unreadable"), 503
-        if snapshot is None:
-            return jsonify(status="empty"), 200
-        age = present() - snapshot.cutoff
-        return jsonify(
-            status="ok",
-            data_version=snapshot.key,
-            demo=snapshot.is_demo,
-            cutoff=snapshot.cutoff.isoformat(),
-            data_age_hours=round(age / dt.timedelta(hours=1), 1),
-            published_at=snapshot.published_at.isoformat(),
-        ), 200
 
 
 def _add_error_pages(server: Flask) -> None:
@@ -182,10 +162,10 @@ def _add_error_pages(server: Flask) -> None:
     def show_error(error: Exception) -> tuple[str, int]:
         if isinstance(error, HTTPException) and (error.code or 500) < 500:
             return error_page(error.code or 400, g.get("reference", "")), error.code or 400
-        if request.path.startswith(SUITES_PATH) and not isinstance(error, StoreError):
+        if request.path.startswith(_accounts.SUITES_PATH) and not isinstance(error, StoreError):
             # Dash raises for a file it does not have.
             return error_page(404, g.reference), 404
-        if request.path == CALLBACK_PATH and not isinstance(error, StoreError):
+        if request.path == _accounts.CALLBACK_PATH and not isinstance(error, StoreError):
             # Panels handle their own failures, so what arrives here is a body that no page of
             # ours sends.
             log.warning("callback_refused", exc_info=True)

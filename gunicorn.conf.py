@@ -1,11 +1,23 @@
 """How the web server runs; every setting that differs from Gunicorn's own has its reason."""
 
 import gc
+import ipaddress
 import os
+import shutil
+import sys
+import tempfile
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 from werkzeug.test import Client
+
+from data_access.office.accounts import has_accounts
+from data_access.office.book import OfficeError, open_book
+from data_access.settings import Settings
+
+# Workers count into files of this directory, for /metrics; a reload goes on with it.
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="board-metrics-")
 
 wsgi_app = "app:create_app()"
 
@@ -34,6 +46,39 @@ accesslog = None
 control_socket_disable = True
 
 
+def on_starting(server: Arbiter) -> None:
+    """Refuse to listen beyond this machine while nobody has to sign in."""
+    open_to_others = [
+        address
+        for address in server.cfg.address
+        # A socket in the file system is there for a proxy, which brings others.
+        if not isinstance(address, tuple) or not _is_loopback(address[0])
+    ]
+    if not open_to_others:
+        return
+    settings = Settings()
+    book = open_book(settings)
+    try:
+        closed = settings.signs_in_elsewhere or has_accounts(book)
+    except OfficeError as error:
+        sys.exit(f"没有启动：{error}")
+    finally:
+        # Its connections must not be carried over into the workers.
+        book.close()
+    if not closed:
+        sys.exit(
+            "没有启动：监听地址不限于本机，而还没有任何账号。"
+            "请先运行 flask user add，或设置单点登录、代理登录（见 docs/accounts.md）。"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def post_worker_init(worker: Worker) -> None:
     """Ask for two pages before the first visitor does.
 
@@ -42,7 +87,10 @@ def post_worker_init(worker: Worker) -> None:
     """
     client = Client(worker.wsgi)
     for path in ("/healthz", "/"):
-        response = client.get(path, base_url="http://localhost")
+        # As from this machine: without an account nobody else is answered.
+        response = client.get(
+            path, base_url="http://localhost", environ_base={"REMOTE_ADDR": "127.0.0.1"}
+        )
         response.close()
         if response.status_code >= 500:
             worker.log.warning("Warm-up: %s answered %s", path, response.status)
@@ -55,3 +103,15 @@ def when_ready(server: Arbiter) -> None:
     """Say where to look."""
     for listener in server.LISTENERS:
         server.log.info("Open %s", listener)
+
+
+def child_exit(_server: Arbiter, worker: Worker) -> None:
+    """Let the counts of a worker that ended stand, without its gauges."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(_server: Arbiter) -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -18,6 +18,7 @@ PRODUCT_SUFFIX = "督办看板"
 MAIN = "main"
 NAV = "nav"
 FOOTER = "footer"
+ACCOUNT = "account"
 WATERMARK = "watermark"
 
 
@@ -31,7 +32,10 @@ class NavLink:
 
 
 def header(links: Sequence[NavLink], home_href: str = "/") -> html.Header:
-    """Return the header: product name, navigation (id NAV), switch of the wall theme."""
+    """Return the header: product name, navigation, who is signed in, switch of the wall theme.
+
+    Navigation has the id NAV, who is signed in ACCOUNT.
+    """
     return html.Header(
         [
             dcc.Link(
@@ -40,6 +44,7 @@ def header(links: Sequence[NavLink], home_href: str = "/") -> html.Header:
                 className="product",
             ),
             html.Nav(nav_links(links), id=NAV, **{"aria-label": "页面"}),
+            html.Div(id=ACCOUNT, className="account"),
             html.Button(
                 "大屏",
                 type="button",

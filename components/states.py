@@ -110,3 +110,8 @@ def notice(
         className="notice",
         role="alert",
     )
+
+
+def forbidden_state(hint: str = "不在本账号的范围内。需要查看时，请联系管理员。") -> html.Div:
+    """Return what stands for what the reader may not see; it tells nothing of what there is."""
+    return _state("forbidden", "无权查看", [html.P(hint)])

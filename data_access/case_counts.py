@@ -126,11 +126,11 @@ def _ids(frame: pd.DataFrame, codes: Sequence[str]) -> list[int]:
     return [int(value) for value in frame.loc[frame["code"].isin(list(codes)), "id"]]
 
 
-def _source(filters: Filters, group: Group | None) -> Table:
-    """Return the smallest table that keeps every column the question needs."""
+def _source(scope: Scope, filters: Filters, group: Group | None) -> Table:
+    """Return the smallest table that keeps every column the question and the scope need."""
     by_category = group in ("category", "topic") or filters.topic or filters.category
     by_street = group == "subdistrict" or filters.subdistrict
-    by_unit = group == "unit" or filters.unit
+    by_unit = group == "unit" or filters.unit or scope.units is not None
     if filters.channel or by_unit or (by_category and by_street):
         return schema.cases
     if by_category:
@@ -145,6 +145,9 @@ def conditions(
 
     Several values of one dimension are alternatives; dimensions narrow each other. A code that
     the data does not have matches nothing.
+
+    Raises:
+        KeyError: the scope is of units and the table is an aggregate.
     """
     reference = snapshot.reference
     columns = {
@@ -162,6 +165,10 @@ def conditions(
     if scope.districts is not None:
         ids = _ids(reference.districts, sorted(scope.districts))
         result.append(table.c.district_id.in_(ids))
+    if scope.units is not None:
+        # An aggregate has no such column: a KeyError rather than the figures of everybody.
+        ids = _ids(reference.units, sorted(scope.units))
+        result.append(table.c.lead_unit_id.in_(ids))
     for dimension in DIMENSIONS:
         codes = getattr(filters, dimension)
         if not codes:
@@ -210,7 +217,7 @@ def _by_window(
     snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows, group: Group
 ) -> list[tuple]:
     """Return rows of window, id, excluded and counts."""
-    table = _source(filters, group)
+    table = _source(scope, filters, group)
     where = conditions(snapshot, scope, filters, table)
     source, key = _key(snapshot, filters, table, group)
     # One branch per window, not one CASE: windows may overlap (a long period and its 同比).
@@ -225,7 +232,7 @@ def _by_window(
 def _of_all(
     snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows, group: Group
 ) -> list[pd.DataFrame]:
-    frame = _reference_of(snapshot, group)
+    frame = _own(scope, _reference_of(snapshot, group), group)
     place = {int(identity): row for row, identity in enumerate(frame["id"])}
     number = {name: position for position, (name, _) in enumerate(windows)}
     counts = np.zeros((len(windows), len(frame), len(COUNT_COLUMNS)), dtype="int64")
@@ -241,7 +248,7 @@ def _by_week(
     snapshot: Snapshot, scope: Scope, filters: Filters, weeks: tuple[Window, ...], group: Group
 ) -> list[tuple]:
     """Return rows of week, id, excluded and counts."""
-    table = _source(filters, group)
+    table = _source(scope, filters, group)
     source, key = _key(snapshot, filters, table, group)
     week = cast(func.date_trunc("week", table.c.created_on), Date)
     where = conditions(snapshot, scope, filters.narrowed(basis="all"), table)
@@ -304,6 +311,12 @@ def _reference_of(snapshot: Snapshot, group: Group) -> pd.DataFrame:
         "unit": reference.units,
     }
     return frames[group]
+
+
+def _own(scope: Scope, frame: pd.DataFrame, group: Group) -> pd.DataFrame:
+    """Return the rows of a reference that a scope names; all where it does not limit them."""
+    own = scope.names(group)
+    return frame if own is None else frame[frame["code"].isin(sorted(own))]
 
 
 def _labelled(
@@ -376,7 +389,7 @@ def _closings(
 
 
 def _days(snapshot: Snapshot, scope: Scope, filters: Filters, window: Window) -> int:
-    table = _source(filters, None)
+    table = _source(scope, filters, None)
     statement = select(func.count(table.c.created_on.distinct())).where(
         table.c.created_on.between(window.start, window.end),
         *conditions(snapshot, scope, filters, table),

@@ -1,4 +1,4 @@
-"""The command line ``flask data …``: preview, load, status, rollback and demo.
+"""The command line: ``flask data …``, ``flask user …``, ``flask office …``, ``flask audit …``.
 
 Exit codes: 0 done, or nothing new; 1 the file, the mapping or the installation is at fault;
 2 wrong usage; 3 stopped for a person to confirm with ``--accept``; 4 another load is running;
@@ -19,6 +19,7 @@ import click
 # The server imports this module only to register the commands: what they need comes with them.
 if TYPE_CHECKING:
     from data_access.loading.load import LoadResult
+    from data_access.office.audit import Action
     from data_access.publishing import PublishedVersion
     from data_access.settings import Settings
     from data_access.versions import VersionKey
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _LOCKED = 4
+# Who is told in the audit: whoever may run commands on the server.
+_COMMAND_LINE = "命令行"
 
 
 @click.group("data", help="导入数据、查看版本、回退、生成演示数据。")
@@ -42,6 +45,7 @@ def _plain_errors(command: Command) -> Command:
 
         from data_access.loading.errors import LoadError, database_errors
         from data_access.loading.load import TooMuchDamageError
+        from data_access.office.book import OfficeError
         from data_access.versions import LockedError, StoreError
         from domain.rules import RuleError
 
@@ -58,7 +62,7 @@ def _plain_errors(command: Command) -> Command:
         except StoreError as error:
             full = "no space left" in str(error).lower()
             _stop("磁盘已满，没有发布，原有数据不受影响" if full else str(error), 5 if full else 1)
-        except RuleError as error:
+        except (RuleError, OfficeError) as error:
             _stop(str(error), 1)
         except pydantic.ValidationError as error:
             wrong = "；".join(
@@ -160,11 +164,13 @@ def load_command(paths: tuple[Path, ...], **options: Any) -> None:
     from data_access.loading.load import LoadRequest, load
     from data_access.settings import Settings
 
+    settings = Settings()
+    _can_record(settings)
     if options["cutoff"] is not None:
         options["cutoff"] = _not_later_than_now(options["cutoff"])
     bars = _Bars()
     try:
-        result = load(Settings(), LoadRequest(paths, **options), bars)
+        result = load(settings, LoadRequest(paths, **options), bars)
     finally:
         bars.close()
     _show(result)
@@ -174,6 +180,30 @@ def load_command(paths: tuple[Path, ...], **options: Any) -> None:
         click.echo(f"与现有版本 {result.published.key} 完全相同，没有产生新版本。")
     else:
         click.echo(f"已发布：{_described(result.published)}")
+        files = result.account.files
+        told = "、".join(f"{file.name}（{file.table}）" for file in files)
+        _record(settings, "load", f"{result.published.key}：{told}")
+        if any(file.table == "rules" for file in files):
+            _record(settings, "rules", f"{result.published.key}")
+
+
+def _can_record(settings: Settings) -> None:
+    """Fail before anything is published rather than publish what nobody hears of."""
+    from data_access.office.accounts import has_accounts
+    from data_access.office.book import open_book
+
+    book = open_book(settings)
+    has_accounts(book)
+    book.close()
+
+
+def _record(settings: Settings, action: Action, what: str) -> None:
+    from data_access.office.audit import record
+    from data_access.office.book import open_book
+
+    book = open_book(settings)
+    record(book, _COMMAND_LINE, action, what)
+    book.close()
 
 
 def _not_later_than_now(cutoff: dt.datetime) -> dt.datetime:
@@ -237,7 +267,11 @@ def rollback_command(version: str | None) -> None:
     from data_access.publishing import rollback
     from data_access.settings import Settings
 
-    click.echo(f"现在使用：{_described(rollback(Settings(), version))}")
+    settings = Settings()
+    _can_record(settings)
+    current = rollback(settings, version)
+    _record(settings, "rollback", current.key)
+    click.echo(f"现在使用：{_described(current)}")
 
 
 @data_cli.command("demo", help="生成演示数据并发布（不与真实数据合并）。")
@@ -260,6 +294,7 @@ def demo_command(
     if if_empty and (current := _readable(settings)):
         click.echo(f"已有数据（{current}），没有生成演示数据。")
         return
+    _can_record(settings)
     bars = _Bars()
     try:
         with loader_lock(settings):
@@ -277,6 +312,7 @@ def demo_command(
     finally:
         bars.close()
     if published.changed:
+        _record(settings, "load", f"{published.key}：演示数据")
         click.echo(f"已发布：{_described(published)}")
     else:
         click.echo(f"与现有演示数据完全相同，没有产生新版本：{_described(published)}")
@@ -305,3 +341,176 @@ def _described(version: PublishedVersion) -> str:
         f"{version.key}（{kind}）· {version.cases:,} 件 · 数据截至 {version.cutoff:%Y-%m-%d %H:%M}"
         f" · 发布于 {version.published_at:%Y-%m-%d %H:%M}"
     )
+
+
+# --- Accounts -----------------------------------------------------------------------------------
+
+
+@click.group("user", help="账号：添加、停用、启用、改密码、列出。")
+def user_cli() -> None:
+    """Group the commands about accounts."""
+
+
+_password_stdin = click.option(
+    "--password-stdin", is_flag=True, help="从标准输入读密码（一行），不提问。"
+)
+
+
+@user_cli.command("add", help="添加账号；密码会提问两次。")
+@click.argument("name", metavar="账号")
+@click.option(
+    "--role",
+    required=True,
+    type=click.Choice(["leader", "supervisor", "district", "unit", "data_officer", "auditor"]),
+    help="角色，见 docs/accounts.md。",
+)
+@click.option("--place", "places", multiple=True, help="区或承办单位的代码；可写多次。")
+@click.option("--sso", is_flag=True, help="没有密码：只从单点登录或代理进入。")
+@_password_stdin
+@_plain_errors
+def add_command(
+    name: str, role: Any, places: tuple[str, ...], sso: bool, password_stdin: bool
+) -> None:
+    """Add an account."""
+    from data_access.office.accounts import add_account
+    from data_access.office.book import open_book
+    from data_access.settings import Settings
+
+    settings = Settings()
+    password = None if sso else _password(password_stdin)
+    account = add_account(open_book(settings), name, role, places, password)
+    listed = f"（{'、'.join(sorted(account.places))}）" if account.places else ""
+    _record(settings, "account", f"添加 {account.name}：{role}{listed}")
+    click.echo(f"已添加账号 {account.name}：{role}{listed}")
+    _warn_of_unknown(settings, account.places)
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    answer: str = click.prompt("密码", hide_input=True, confirmation_prompt="再输一次")
+    return answer
+
+
+def _warn_of_unknown(settings: Settings, places: frozenset[str]) -> None:
+    from data_access.store import open_store
+
+    store = open_store(settings)
+    current = store.current() if places else None
+    if current is not None:
+        reference = current.reference
+        known = {*reference.districts["code"], *reference.units["code"]}
+        for code in sorted(places - known):
+            click.echo(
+                f"提示：现有数据没有代码“{code}”的区或单位，该账号看不到任何数据。", err=True
+            )
+    store.close()
+
+
+@user_cli.command("disable", help="停用账号；其登录随下一次操作结束。")
+@click.argument("name", metavar="账号")
+@_plain_errors
+def disable_command(name: str) -> None:
+    """Disable an account."""
+    _set_disabled(name, True)
+
+
+@user_cli.command("enable", help="重新启用账号。")
+@click.argument("name", metavar="账号")
+@_plain_errors
+def enable_command(name: str) -> None:
+    """Enable an account."""
+    _set_disabled(name, False)
+
+
+def _set_disabled(name: str, disabled: bool) -> None:
+    from data_access.office.accounts import set_disabled
+    from data_access.office.book import open_book
+    from data_access.settings import Settings
+
+    settings = Settings()
+    set_disabled(open_book(settings), name, disabled)
+    done = "停用" if disabled else "启用"
+    _record(settings, "account", f"{done} {name}")
+    click.echo(f"已{done}账号 {name}")
+
+
+@user_cli.command("passwd", help="改密码；该账号现有的登录全部结束。")
+@click.argument("name", metavar="账号")
+@_password_stdin
+@_plain_errors
+def passwd_command(name: str, password_stdin: bool) -> None:
+    """Give an account another password."""
+    from data_access.office.accounts import set_password
+    from data_access.office.book import open_book
+    from data_access.settings import Settings
+
+    settings = Settings()
+    set_password(open_book(settings), name, _password(password_stdin))
+    _record(settings, "account", f"改密码 {name}")
+    click.echo(f"已更改 {name} 的密码")
+
+
+@user_cli.command("list", help="列出账号。")
+@_plain_errors
+def list_command() -> None:
+    """List the accounts."""
+    from data_access.office.accounts import list_accounts
+    from data_access.office.book import open_book
+    from data_access.settings import Settings
+    from domain.accounts import ROLES
+
+    listed = list_accounts(open_book(Settings()))
+    if not listed:
+        click.echo("还没有账号：只能在本机免登录使用。")
+    for account in listed:
+        facts = [
+            account.name,
+            f"{account.role}（{ROLES[account.role].label}）",
+            "、".join(sorted(account.places)),
+            "停用" if account.disabled else "",
+            "" if account.has_password else "无密码",
+            f"最近登录 {account.signed_in_at:%Y-%m-%d %H:%M}"
+            if account.signed_in_at
+            else "未登录过",
+        ]
+        click.echo(" · ".join(filter(None, facts)))
+
+
+# --- Office book --------------------------------------------------------------------------------
+
+
+@click.group("office", help="办公库（账号、审计等）。")
+def office_cli() -> None:
+    """Group the commands about the office book."""
+
+
+@office_cli.command("upgrade", help="建立或更新办公库的表；SQLite 会自动更新。")
+@_plain_errors
+def upgrade_command() -> None:
+    """Bring the tables of the office book to this version of the code."""
+    from data_access.office.book import open_book
+    from data_access.settings import Settings
+
+    open_book(Settings()).upgrade()
+    click.echo("办公库已是最新。")
+
+
+@click.group("audit", help="审计。")
+def audit_cli() -> None:
+    """Group the commands about the audit."""
+
+
+@audit_cli.command("verify", help="逐条核对审计记录的校验链。")
+@_plain_errors
+def verify_command() -> None:
+    """Check every line of the audit against the one before it; 1 when one is wrong."""
+    from data_access.office.audit import verify
+    from data_access.office.book import open_book
+    from data_access.settings import Settings
+
+    lines, last, wrong = verify(open_book(Settings()))
+    if wrong is not None:
+        _stop(f"审计第 {wrong} 条与校验链不符：此条或其前的记录被改动或删除", 1)
+    click.echo(f"共 {lines:,} 条，校验链完整。最后一条的校验值：{last}")
+    click.echo("请与服务日志中最后一条 audit 的 number 和 hash 对照，末尾有无缺失只有它知道。")

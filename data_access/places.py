@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from data_access import schema
 from data_access.case_counts import UNPLACED, Windows, conditions
+from data_access.limits import programme_conditions
 from data_access.store import Snapshot
 from domain.filters import Filters
 from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX, RESOLVED_PARTLY, RESOLVED_YES, state_of
@@ -47,7 +48,7 @@ def counts_by_own_category(
 def _by_category(
     snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows
 ) -> pd.DataFrame:
-    of_cases = filters.subdistrict or filters.channel or filters.unit
+    of_cases = filters.subdistrict or filters.channel or filters.unit or scope.units is not None
     table = schema.cases if of_cases else schema.daily_category
     where = conditions(snapshot, scope, filters, table)
     branches = [
@@ -252,27 +253,21 @@ def targets_of_district(snapshot: Snapshot, scope: Scope, district: str) -> dict
 
 
 def _targets(snapshot: Snapshot, scope: Scope, district: str) -> dict[str, Share]:
-    if scope.districts is not None and district not in scope.districts:
+    reference = snapshot.reference.districts
+    ids = reference.loc[reference["code"] == district, "id"].tolist()
+    if not ids or (scope.districts is not None and district not in scope.districts):
         return {}
-    targets, districts = schema.targets, schema.districts
-    given, progress = schema.district_targets, schema.progress
+    targets, given, progress = schema.targets, schema.district_targets, schema.progress
+    of_topics = programme_conditions(Scope(units=scope.units))
     goals = (
         sa.select(targets.c.code, given.c.value)
-        .select_from(
-            given.join(targets, targets.c.id == given.c.target_id).join(
-                districts, districts.c.id == given.c.district_id
-            )
-        )
-        .where(districts.c.code == district)
+        .select_from(given.join(targets, targets.c.id == given.c.target_id))
+        .where(given.c.district_id == ids[0], *of_topics)
     )
     reported = (
         sa.select(targets.c.code, progress.c.on_date, progress.c.value)
-        .select_from(
-            progress.join(targets, targets.c.id == progress.c.target_id).join(
-                districts, districts.c.id == progress.c.district_id
-            )
-        )
-        .where(districts.c.code == district)
+        .select_from(progress.join(targets, targets.c.id == progress.c.target_id))
+        .where(progress.c.district_id == ids[0], *of_topics)
         .order_by(progress.c.on_date)
     )
     goal_of = {code: float("nan") if goal is None else float(goal) for code, goal in

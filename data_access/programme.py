@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from data_access import schema
 from data_access.case_counts import conditions
+from data_access.limits import programme_conditions
 from data_access.store import Snapshot
 from domain.filters import Filters
 from domain.outcomes import COUNT_COLUMNS
@@ -40,12 +41,12 @@ def topic_of_code(snapshot: Snapshot, code: str) -> Topic | None:
 
 def _topics(snapshot: Snapshot) -> tuple[Topic, ...]:
     reference = snapshot.reference
-    units = {
-        int(row.id): Unit(str(row.code), str(row.name))
-        for row in reference.units.itertuples(index=False)
-    }
     categories = dict(zip(reference.categories["id"], reference.categories["code"], strict=True))
     with snapshot.engine.connect() as connection:
+        # Who answers for a topic is known to everyone, whichever units a reader's cases name.
+        units = {
+            row.id: Unit(row.code, row.name) for row in connection.execute(sa.select(schema.units))
+        }
         of_units = connection.execute(
             sa.select(schema.topic_units).order_by(schema.topic_units.c.unit_id)
         ).all()
@@ -173,11 +174,9 @@ def progress_by_district(
                     schema.districts, districts.id == progress.district_id
                 )
             )
-            .where(targets.code == target)
+            .where(targets.code == target, *programme_conditions(scope))
             .order_by(progress.on_date)
         )
-        if scope.districts is not None:
-            statement = statement.where(districts.code.in_(sorted(scope.districts)))
         result: dict[str, list[tuple[dt.date, float]]] = {}
         with snapshot.engine.connect() as connection:
             for code, on_date, value in connection.execute(statement):
@@ -199,11 +198,9 @@ def stock_by_district(snapshot: Snapshot, scope: Scope, target: str) -> dict[str
                     schema.districts, districts.id == projects.district_id
                 )
             )
-            .where(targets.code == target)
+            .where(targets.code == target, *programme_conditions(scope))
             .group_by(districts.code)
         )
-        if scope.districts is not None:
-            statement = statement.where(districts.code.in_(sorted(scope.districts)))
         with snapshot.engine.connect() as connection:
             return {row[0]: float(row[1]) for row in connection.execute(statement)}
 
@@ -327,8 +324,9 @@ def _topic_weeks(
 
     ``topic_id`` None: all topics; else this one. Cases of no topic are always there.
     """
-    # Only the case table knows street and topic together.
-    table = schema.cases if filters.subdistrict else schema.daily_category
+    # Only the case table knows units, and street and topic together.
+    by_case = filters.subdistrict or scope.units is not None
+    table = schema.cases if by_case else schema.daily_category
     week = sa.cast(sa.func.date_trunc("week", table.c.created_on), sa.Date)
     counted = sa.func.count() if table is schema.cases else sa.func.sum(table.c.cases)
     keys = [week, table.c.topic_id, *([table.c.district_id] if by_district else [])]
@@ -439,19 +437,16 @@ def counts_by_topic_and_district(
     """
 
     def read() -> dict[str, pd.DataFrame]:
-        table = schema.daily_category
+        table = schema.daily_category if scope.units is None else schema.cases
         asked = Filters(basis=filters.basis)
-        sums = [
-            sa.cast(sa.func.sum(table.c[name]), sa.BigInteger).label(name) for name in COUNT_COLUMNS
-        ]
-        statement = (
-            sa.select(table.c.topic_id, table.c.district_id, *sums)
-            .where(
+        statement = _counted(
+            table,
+            [table.c.topic_id, table.c.district_id],
+            [
                 table.c.created_on.between(window.start, window.end),
                 table.c.topic_id.is_not(None),
                 *conditions(snapshot, scope, asked, table),
-            )
-            .group_by(table.c.topic_id, table.c.district_id)
+            ],
         )
         with snapshot.engine.connect() as connection:
             rows = connection.execute(statement).all()
@@ -468,3 +463,27 @@ def counts_by_topic_and_district(
         }
 
     return snapshot.cached(("topic districts", scope, filters.basis, window), read)
+
+
+def _counted(
+    table: sa.Table, keys: list[sa.Column[Any]], where: list[sa.ColumnElement[bool]]
+) -> sa.Select:
+    """Return the statement for rows of keys and ``COUNT_COLUMNS``."""
+    if table is not schema.cases:
+        sums = [
+            sa.cast(sa.func.sum(table.c[name]), sa.BigInteger).label(name) for name in COUNT_COLUMNS
+        ]
+        return sa.select(*keys, *sums).where(*where).group_by(*keys)
+    # Cases are counted by state first, as everywhere: one number instead of two dozen sums.
+    grouped = (
+        sa.select(*keys, table.c.state, sa.func.count().label("cases"))
+        .where(*where)
+        .group_by(*keys, table.c.state)
+        .subquery()
+    )
+    kept = [grouped.c[key.name] for key in keys]
+    return (
+        sa.select(*kept, *schema.counts_of_states(grouped.c.cases))
+        .select_from(grouped.join(schema.states, schema.states.c.state == grouped.c.state))
+        .group_by(*kept)
+    )

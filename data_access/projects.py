@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from data_access import schema
 from data_access.case_counts import conditions
+from data_access.limits import programme_conditions
 from data_access.store import Snapshot
 from domain.filters import Basis, Filters
 from domain.projects import Durations, LogEntry, Project
@@ -43,7 +44,7 @@ def parts_by_district(snapshot: Snapshot, scope: Scope, target: str) -> dict[str
                     schema.districts, districts.id == given.district_id
                 )
             )
-            .where(targets.code == target)
+            .where(targets.code == target, *programme_conditions(scope))
         )
         of_projects = (
             sa.select(districts.code, sa.cast(sa.func.sum(projects.units), sa.BigInteger))
@@ -52,12 +53,9 @@ def parts_by_district(snapshot: Snapshot, scope: Scope, target: str) -> dict[str
                     schema.districts, districts.id == projects.district_id
                 )
             )
-            .where(targets.code == target)
+            .where(targets.code == target, *programme_conditions(scope))
             .group_by(districts.code)
         )
-        if scope.districts is not None:
-            own = districts.code.in_(sorted(scope.districts))
-            statement, of_projects = statement.where(own), of_projects.where(own)
         with snapshot.engine.connect() as connection:
             rows = connection.execute(statement).all()
             units = {str(row[0]): float(row[1]) for row in connection.execute(of_projects)}
@@ -110,10 +108,9 @@ def _projects(snapshot: Snapshot, scope: Scope) -> tuple[Project, ...]:
             .outerjoin(schema.districts, districts.id == projects.district_id)
             .outerjoin(schema.subdistricts, streets.id == projects.subdistrict_id)
         )
+        .where(*programme_conditions(scope))
         .order_by(projects.code)
     )  # fmt: skip
-    if scope.districts is not None:
-        statement = statement.where(districts.code.in_(sorted(scope.districts)))
     log, causes = schema.project_log.c, schema.project_causes.c
     entries = (
         sa.select(log.project_id, log.on_date, log.stage, log.done, log.note)

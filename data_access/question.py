@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from data_access.case_counts import Windows, counts_by_window
-from data_access.store import Snapshot, Store
+import pandas as pd
+import sqlalchemy as sa
+
+from data_access import schema
+from data_access.case_counts import Windows, conditions, counts_by_window
+from data_access.store import ResultCache, Snapshot, Store
 from domain.comparison import of_window
 from domain.filters import (
     COMPARE_LABELS,
+    DIMENSION_LABELS,
     DIMENSIONS,
     Filters,
     from_search,
@@ -30,7 +36,7 @@ from domain.periods import (
     recent_periods,
 )
 from domain.rules import Rules, rules_in_force
-from domain.scope import Scope
+from domain.scope import CITY, Scope
 
 
 class NothingPublishedError(Exception):
@@ -39,7 +45,7 @@ class NothingPublishedError(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """One question to one data version.
+    """One question to one data version, as far as the reader may see it (``seen_by``).
 
     ``asked`` are the filters of the query string as far as they make sense; ``filters`` the same
     with the period and the data version named; ``canonical`` is their query string. ``problems``
@@ -117,6 +123,101 @@ def names(snapshot: Snapshot) -> Mapping[str, Mapping[str, str]]:
     )
 
 
+# Results kept for each scope that is narrower than the city.
+_ENTRIES_OF_A_SCOPE = 256
+
+
+def seen_by(snapshot: Snapshot, scope: Scope) -> Snapshot:
+    """Return a data version as a scope sees it; the version itself for the whole city.
+
+    Districts, streets and units are the reader's own or named by the reader's own cases, so that no
+    list, menu or name has any other; ``city``, which pages call the whole of what they count, is
+    called by what may be counted. Results are kept apart from those of everyone else: even a key
+    that forgot the scope cannot answer with another's figures.
+    """
+    if scope.is_whole:
+        return snapshot
+    return snapshot.cached(("seen by", scope), lambda: _seen_by(snapshot, scope))
+
+
+def _seen_by(snapshot: Snapshot, scope: Scope) -> Snapshot:
+    reference = snapshot.reference
+    districts, streets, units = reference.districts, reference.subdistricts, reference.units
+    words = []
+    if scope.districts is not None:
+        districts = _rows(districts, "code", scope.districts)
+        streets = _rows(streets, "district_id", set(districts["id"]))
+        words += list(districts["name"])
+    if scope.units is not None:
+        units = _rows(units, "code", scope.units)
+        words += list(units["name"])
+    else:
+        units = _rows(units, "id", _units_of_cases(snapshot, scope))
+    return dataclasses.replace(
+        snapshot,
+        city="、".join(words),
+        reference=dataclasses.replace(
+            reference, districts=districts, subdistricts=streets, units=units
+        ),
+        cache=ResultCache(_ENTRIES_OF_A_SCOPE),
+    )
+
+
+def _rows(frame: pd.DataFrame, column: str, values: set | frozenset) -> pd.DataFrame:
+    return frame[frame[column].isin(list(values))].reset_index(drop=True)
+
+
+def _units_of_cases(snapshot: Snapshot, scope: Scope) -> set[int]:
+    """Return the ids of the units that cases of a scope name: another district's office is none."""
+    unit = schema.cases.c.lead_unit_id
+    where = conditions(snapshot, scope, Filters(basis="all"), schema.cases)
+    with snapshot.engine.connect() as connection:
+        return set(connection.scalars(sa.select(unit).where(unit.is_not(None), *where).distinct()))
+
+
+def is_hidden(store: Store, question: Question, code: str) -> bool:
+    """Return whether a code names a district, street or unit that the reader may not see."""
+    whole = store.get(question.snapshot.key)
+    if whole is None or whole is question.snapshot:
+        return False
+    every, seen = names(whole), names(question.snapshot)
+    return any(
+        code in every[name] and code not in seen[name]
+        for name in ("district", "subdistrict", "unit")
+    )
+
+
+def _without_hidden(
+    filters: Filters, every: Mapping[str, Mapping[str, str]], seen: Mapping[str, Mapping[str, str]]
+) -> tuple[Filters, tuple[str, ...]]:
+    """Return the filters without what the reader may not see, and what was left out.
+
+    It is not named: whether a code stands for anything is not told either way by its name.
+    """
+    changes: dict[str, tuple[str, ...]] = {}
+    problems = []
+    for name in ("district", "subdistrict", "unit"):
+        chosen = getattr(filters, name)
+        hidden = [code for code in chosen if code in every[name] and code not in seen[name]]
+        if hidden:
+            changes[name] = tuple(code for code in chosen if code not in hidden)
+            problems.append(f"无权查看所选的{DIMENSION_LABELS[name]}：不在本账号的范围内")
+    return (filters.narrowed(**changes) if changes else filters), tuple(problems)
+
+
+def _within(filters: Filters, snapshot: Snapshot, scope: Scope) -> Filters:
+    """Return filters that name the scope, where they name no place or unit within it.
+
+    The conditions hold without it; but then every page says of itself what it counts.
+    """
+    changes: dict[str, tuple[str, ...]] = {}
+    if scope.districts is not None and not (filters.district or filters.subdistrict):
+        changes["district"] = tuple(snapshot.reference.districts["code"])
+    if scope.units is not None and not filters.unit:
+        changes["unit"] = tuple(snapshot.reference.units["code"])
+    return filters.narrowed(**changes) if changes else filters
+
+
 def ask(store: Store, scope: Scope, search: object) -> Question:
     """Return the question a query string asks; whatever it holds, it never fails for it.
 
@@ -144,12 +245,17 @@ def ask(store: Store, scope: Scope, search: object) -> Question:
             problems.append(
                 f"链接所指的数据版本 {filters.version} 已不在，现按 {snapshot.key} 显示"
             )
+    every = names(snapshot)
+    newest_asked = snapshot is current
+    snapshot = seen_by(snapshot, scope)
     known = names(snapshot)
+    filters, hidden = _without_hidden(filters, every, known)
+    problems += hidden
     filters, unknown = known_codes(filters, {name: frozenset(known[name]) for name in DIMENSIONS})
     problems += unknown
     cutoff = snapshot.cutoff.date()
     newest = rules_in_force(snapshot.rule_sets, cutoff)
-    if snapshot is current:
+    if newest_asked:
         # A link made from here must not hold on to this version when the next one comes.
         filters = filters.narrowed(version="")
     period = None
@@ -162,7 +268,7 @@ def ask(store: Store, scope: Scope, search: object) -> Question:
     if period is None:
         period = default_period(snapshot, newest)
     rules = rules_in_force(snapshot.rule_sets, period.window.end)
-    resolved = filters.narrowed(period=period.key, version=snapshot.key)
+    resolved = _within(filters, snapshot, scope).narrowed(period=period.key, version=snapshot.key)
     return Question(snapshot, filters, resolved, period, rules, tuple(problems))
 
 
@@ -181,7 +287,7 @@ def _default(snapshot: Snapshot, rules: Rules) -> Period:
     recent = recent_periods("assess", cutoff, first, rules.period_first_day)
     rows = counts_by_window(
         snapshot,
-        Scope(),
+        CITY,
         Filters(),
         tuple((period.key, period.window) for period in recent),
         "district",

@@ -10,16 +10,19 @@ from typing import Any
 import structlog
 from dash import exceptions
 from dash.development.base_component import Component
-from flask import current_app, g
+from flask import current_app, g, has_request_context
 from plotly.io.json import to_json_plotly
 
 from components.plain import plain
-from components.states import error_state
-from data_access.question import NothingPublishedError, ask
-from data_access.store import Store
+from components.states import error_state, forbidden_state
+from data_access.office.book import Book
+from data_access.question import NothingPublishedError, Question, ask, is_hidden
+from data_access.store import Snapshot, Store
+from domain.accounts import NOBODY, Reader, permission_of_page
 from domain.filters import to_search
 from domain.periods import present
-from domain.scope import CITY, Scope
+from domain.scope import Scope
+from pages._monitoring import panel_failed
 
 log = structlog.get_logger("board")
 
@@ -30,9 +33,42 @@ def store() -> Store:
     return result
 
 
+def book() -> Book:
+    """Return the office book of the running app."""
+    result: Book = current_app.extensions["board_office"]
+    return result
+
+
+def who() -> Reader:
+    """Return who asks; nobody, who may see nothing, where the gate has let nobody in."""
+    # Dash also asks for the layout once while the app is being made.
+    result: Reader = g.get("reader", NOBODY) if has_request_context() else NOBODY
+    return result
+
+
+def watermark() -> list[tuple[str, str]]:
+    """Return what every file says of who took it and when: terms and words."""
+    return [("导出账号", who().account), ("导出时间", f"{present():%Y-%m-%d %H:%M}")]
+
+
 def reader() -> Scope:
     """Return what the present reader may see."""
-    return CITY
+    return who().scope
+
+
+def everyone(question: Question) -> Snapshot:
+    """Return the data version of a question as the whole city sees it.
+
+    Only for what can be judged among all alone, such as a rank or a list: with ``CITY`` as its
+    scope. Of the result nothing may be shown but what is the reader's own, and totals.
+
+    Raises:
+        LookupError: the version has gone meanwhile.
+    """
+    snapshot = store().get(question.snapshot.key)
+    if snapshot is None:
+        raise LookupError(question.snapshot.key)
+    return snapshot
 
 
 def answers(draw: Callable[..., Component]) -> Callable[..., Any]:
@@ -42,17 +78,23 @@ def answers(draw: Callable[..., Component]) -> Callable[..., Any]:
     (from the browser: anything may come, ``draw`` looks them up).
 
     The drawn panel is kept with the data version: asking again costs neither query nor drawing.
-    One panel that fails says so, with a reference that stands in the log; the others stay.
+    One panel that fails says so, with a reference that stands in the log; the others stay. What
+    the role does not open, or names a place outside the scope, is refused before anything is asked.
     """
+    permission = permission_of_page(draw.__module__)
 
     @functools.wraps(draw)
     def answer(search: object, *about: object) -> Any:
         if search is None:
             # The page is there before the shell has read the URL.
             raise exceptions.PreventUpdate
+        if not who().may(permission):
+            return forbidden_state()
         try:
             question = ask(store(), reader(), search)
             named = [each if isinstance(each, str) else "" for each in about]
+            if any(is_hidden(store(), question, each) for each in named):
+                return forbidden_state()
             # The hour: how old the data is may be part of a panel.
             key = (
                 draw.__module__,
@@ -72,6 +114,7 @@ def answers(draw: Callable[..., Component]) -> Callable[..., Any]:
             # The shell says so, once for the whole page.
             raise exceptions.PreventUpdate from None
         except Exception:
+            panel_failed()
             log.error("panel_failed", panel=draw.__name__, exc_info=True)
             return error_state(g.reference)
 

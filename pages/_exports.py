@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import itertools
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO
 from urllib.parse import quote
 
 import structlog
 from flask import Blueprint, Response, abort, request
 
-from components.exports.csv_file import csv_file
+from components.exports.csv_file import csv_file, csv_parts
 from components.exports.sheets import Export
-from components.exports.workbook import workbook
+from components.exports.workbook import workbook, write_workbook
 from components.formatting import cutoff_text
 from components.page_strip import DEMO_WORDS
+from data_access.office.audit import record
 from data_access.question import NothingPublishedError, Question, ask
+from domain.accounts import permission_of_page
 from domain.filters import BASIS_LABELS
-from pages._answers import reader, store
+from pages._answers import book, reader, store, watermark, who
 
 log = structlog.get_logger("board")
 
@@ -25,6 +31,8 @@ _MIME = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "csv": "text/csv; charset=utf-8",
 }
+
+_PIECE = 64 * 1024
 
 blueprint = Blueprint("export", __name__)
 
@@ -66,10 +74,15 @@ def about(question: Question, **more: str) -> list[tuple[str, str]]:
 
 @blueprint.get("/export/<name>.<suffix>")
 def export(name: str, suffix: str) -> Response:
-    """Return a file with the figures of a view; 404 for an unknown name or format."""
+    """Return a file with the figures of a view; 404 for an unknown name or format.
+
+    403 for a role that may not take it along.
+    """
     make = _EXPORTS.get(name)
     if make is None or suffix not in _MIME:
         abort(404)
+    if not (who().may("export") and who().may(permission_of_page(make.__module__))):
+        abort(403)
     try:
         question = ask(store(), reader(), request.query_string.decode("utf-8", "replace"))
     except NothingPublishedError:
@@ -79,8 +92,10 @@ def export(name: str, suffix: str) -> Response:
         # What the link asked for and did not get must not be missed in a file either.
         told = [("未采用的筛选", "；".join(question.problems)), *made.about]
         made = Export(made.title, told, made.sheets)
-    content = workbook(made) if suffix == "xlsx" else csv_file(made)
-    response = Response(content, content_type=_MIME[suffix])
+    made = Export(made.title, [*made.about, *watermark()], made.sheets)
+    # Before anything leaves: what cannot be recorded is not handed out.
+    record(book(), who().account, "export", f"{name}.{suffix}", question.canonical)
+    response = Response(_content(made, suffix), content_type=_MIME[suffix])
     day = question.snapshot.cutoff.date().isoformat()
     demo = f"_{DEMO_WORDS}" if question.snapshot.is_demo else ""
     file_name = "".join(
@@ -92,3 +107,39 @@ def export(name: str, suffix: str) -> Response:
     response.headers["Cache-Control"] = "no-store"
     log.info("exported", export=name, format=suffix)
     return response
+
+
+def _content(made: Export, suffix: str) -> bytes | Iterable[bytes]:
+    """Return a file, or its pieces when it is long.
+
+    What fails before the first rows are there is an error page; later the connection breaks, and
+    the browser tells of a failed download.
+    """
+    if suffix == "csv":
+        if not made.is_long:
+            return csv_file(made)
+        parts = csv_parts(made)
+        first = list(itertools.islice(parts, 2))  # its head, and the first rows
+        return itertools.chain(first, parts)
+    if not made.is_long:
+        return workbook(made)
+    with contextlib.ExitStack() as failing:
+        file = failing.enter_context(tempfile.TemporaryFile())
+        write_workbook(made, file)
+        file.seek(0)
+        failing.pop_all()
+    return _Pieces(file)
+
+
+class _Pieces:
+    """The pieces of an open file, which is closed behind the last one, or with the response."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._file:
+            yield from iter(lambda: self._file.read(_PIECE), b"")
+
+    def close(self) -> None:
+        self._file.close()

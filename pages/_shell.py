@@ -15,11 +15,14 @@ import dash
 import structlog
 from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from flask import g
+from flask_wtf.csrf import generate_csrf
 
 from components import filter_bar as bar
 from components import shell as frame
+from components.accounts import account_part
 from components.states import error_state, first_start_state, notice
 from data_access.question import NothingPublishedError, Question, ask, names
+from domain.accounts import WORKSTATION, permission_of_page
 from domain.filters import (
     BASIS_LABELS,
     DIMENSION_LABELS,
@@ -39,13 +42,13 @@ from domain.periods import (
     period_key,
     recent_periods,
 )
-from pages._answers import reader, store
+from pages._answers import reader, store, who
 
 log = structlog.get_logger("board")
 
 NOTICES = "notices"
 # Pages that show no cases of a period.
-WITHOUT_FILTERS = frozenset({"/definitions"})
+WITHOUT_FILTERS = frozenset({"/definitions", "/audit"})
 _PERIOD_CONTROLS = {
     "period_kind": bar.PERIOD_KIND,
     "period": bar.PERIOD,
@@ -87,6 +90,7 @@ def register(app: Dash) -> None:
             },
             "chips": Output(bar.CHIPS, "children"),
             "nav": Output(frame.NAV, "children"),
+            "account": Output(frame.ACCOUNT, "children"),
             "notices": Output(NOTICES, "children"),
             "footer": Output(frame.FOOTER, "children"),
             "watermark": Output(frame.WATERMARK, "children"),
@@ -107,6 +111,8 @@ def tie_url_and_controls(
     path = pathname if isinstance(pathname, str) and pathname.startswith("/") else "/"
     changed = _OF_CONTROL.get(str(ctx.triggered_id))
     before: Question | None = None
+    if not who().may("figures"):
+        return _without_figures(path)
     try:
         if changed:
             before = ask(store(), reader(), shown)
@@ -125,6 +131,13 @@ def tie_url_and_controls(
     return _outputs(question, before, path, bool(changed))
 
 
+def _without_figures(path: str) -> dict[str, Any]:
+    """Return the frame for those who may open some page, but see no data."""
+    nothing = _nothing(None)
+    nothing["hidden"] = nothing["hidden"] | {bar.BAR: True}
+    return nothing | {"nav": frame.nav_links(_links(path, ""))}
+
+
 def _nothing(words: Any) -> dict[str, Any]:
     return {
         "search": no_update,
@@ -134,6 +147,7 @@ def _nothing(words: Any) -> dict[str, Any]:
         "hidden": dict.fromkeys((bar.PERIOD_BOX, bar.RANGE_BOX, bar.DAYS_BOX, bar.BAR), no_update),
         "chips": no_update,
         "nav": no_update,
+        "account": _account(),
         "notices": words,
         "footer": no_update,
         "watermark": no_update,
@@ -180,6 +194,7 @@ def _outputs(
         },
         "chips": bar.filter_chips(_chips(question, path), path),
         "nav": frame.nav_links(_links(path, to_search(asked.shared))),
+        "account": _account(),
         "notices": notice(list(question.problems)) if question.problems else None,
         "footer": frame.footer(
             snapshot.cutoff,
@@ -341,6 +356,13 @@ def _chips(question: Question, path: str) -> list[bar.Chip]:
     return chips
 
 
+def _account() -> Any:
+    """Return who is signed in, with the form that signs out."""
+    asks = who()
+    token = generate_csrf() if asks.can_sign_out else None
+    return account_part(asks.account, asks.label, token, workstation=asks is WORKSTATION)
+
+
 # Pages that the navigation does not name → the page they are reached from.
 _REACHED_FROM = {
     "projects": "/targeting",
@@ -352,7 +374,11 @@ _REACHED_FROM = {
 
 def _links(path: str, search: str) -> list[frame.NavLink]:
     home = _REACHED_FROM.get(path.split("/")[1], path)
-    pages = [page for page in dash.page_registry.values() if page.get("order") is not None]
+    pages = [
+        page
+        for page in dash.page_registry.values()
+        if page.get("order") is not None and who().may(permission_of_page(page["path"]))
+    ]
     return [
         frame.NavLink(
             page["name"],

@@ -462,7 +462,7 @@ def test_a_failure_shows_a_page_with_the_reference_of_the_log(
     def broken() -> None:
         raise RuntimeError("高压")
 
-    monkeypatch.setitem(server.view_functions, "health", broken)
+    monkeypatch.setitem(server.view_functions, "live", broken)
     response = server.test_client().get("/healthz")
     assert response.status_code == 500
     assert 'lang="zh-CN"' in response.text

@@ -1,0 +1,238 @@
+"""The office book: a small database of its own for what people write.
+
+SQLite below ``data_dir`` by default, PostgreSQL by URL where several servers share it. Each kind of
+entry has a module beside this one that adds its tables to ``metadata`` and a migration in
+``migrations/versions``; the tables here say what the migrations lead to (a test compares them).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from data_access.settings import Settings
+
+metadata = sa.MetaData(
+    # Constraints have the same names on every engine, so that a migration can change them.
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# What the book keeps for the servers themselves, by name.
+keys = sa.Table(
+    "keys",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("value", sa.String(200), nullable=False),
+)
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+# Long enough for another worker's migration and for any write.
+_BUSY_SECONDS = 30
+# Any number, the same in every process: who holds it may migrate.
+_MIGRATION_LOCK = 7_412_345
+
+
+class OfficeError(Exception):
+    """The office book cannot be used; the message says in Chinese what to do."""
+
+
+class Book:
+    """The office book, opened at first use; may be shared by threads and forked.
+
+    ``reading()`` and ``writing()`` are the only ways in. On SQLite ``writing()`` takes the write
+    lock at once, so that what is read inside is still true when it is written.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.office_address
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._process = 0
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None where the book is on a server."""
+        database = sa.engine.make_url(self._url).database
+        return Path(database) if self._is_file and database else None
+
+    @property
+    def _is_file(self) -> bool:
+        return self._url.startswith("sqlite")
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yield a connection for reading.
+
+        Raises:
+            OfficeError: the book cannot be opened, or its tables are of another version.
+        """
+        with self._opened().connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yield a connection in one transaction, undone as a whole when anything fails.
+
+        Raises:
+            OfficeError: as for ``reading``.
+        """
+        with self._opened().execution_options(writes=True).begin() as connection:
+            yield connection
+
+    def upgrade(self) -> None:
+        """Bring the tables to this version of the code; nothing to do when they are.
+
+        Workers that start at once wait for one another.
+
+        Raises:
+            OfficeError: the book cannot be opened.
+        """
+        engine = self._connected()
+        try:
+            _upgrade(engine)
+        finally:
+            engine.dispose()
+
+    def secret(self, name: str) -> str:
+        """Return a random text that all servers of this book share, made at the first call."""
+        statement = sa.select(keys.c.value).where(keys.c.name == name)
+        with self.reading() as connection:
+            kept = connection.scalar(statement)
+        if kept is None:
+            with contextlib.suppress(sa.exc.IntegrityError), self.writing() as connection:
+                connection.execute(keys.insert().values(name=name, value=secrets.token_hex(32)))
+            with self.reading() as connection:
+                kept = connection.scalar(statement)
+        return str(kept)
+
+    def close(self) -> None:
+        """Close every connection; the book can be used again afterwards."""
+        with self._lock:
+            if self._engine is not None and self._process == os.getpid():
+                self._engine.dispose()
+            self._engine = None
+
+    def _opened(self) -> Engine:
+        with self._lock:
+            # Connections of the parent process are not ours to use or to close.
+            if self._engine is None or self._process != os.getpid():
+                engine = self._connected()
+                if self._is_file:
+                    _upgrade(engine)
+                else:
+                    _require_newest(engine)
+                self._engine, self._process = engine, os.getpid()
+            return self._engine
+
+    def _connected(self) -> Engine:
+        if self.file is not None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            if not self.file.exists():
+                # It holds password hashes: for nobody else on this machine.
+                self.file.touch(mode=0o600)
+        engine = sa.create_engine(self._url, pool_pre_ping=not self._is_file)
+        if self._is_file:
+            _prepare_sqlite(engine)
+        try:
+            with self._alone(), engine.connect():
+                pass
+        except sa.exc.SQLAlchemyError as error:
+            engine.dispose()
+            raise OfficeError(f"办公库无法打开（BOARD_OFFICE_URL）：{_reason(error)}") from error
+        return engine
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold a lock between processes: only one can switch a new SQLite file to WAL."""
+        if self.file is None:
+            yield
+            return
+        with self.file.with_name(self.file.name + ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def open_book(settings: Settings) -> Book:
+    """Return the office book, without opening anything yet."""
+    return Book(settings)
+
+
+def _reason(error: sa.exc.SQLAlchemyError) -> str:
+    """Return the first line of what the database says, which names no password."""
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: Any) -> None:
+        # The driver begins transactions when it thinks fit, not around DDL: we begin them.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # An entry of the audit that was answered must survive a power failure.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _alembic(connection: Connection | None = None) -> Any:
+    # Takes a fifth of a second to import: only the first use of a process needs it.
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(engine: Engine) -> None:
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
+    newest = ScriptDirectory.from_config(_alembic()).get_current_head()
+    with engine.connect() as connection:
+        if _revision(connection) == newest:
+            return
+    with engine.execution_options(writes=True).begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        command.upgrade(_alembic(connection), "head")
+
+
+def _require_newest(engine: Engine) -> None:
+    from alembic.script import ScriptDirectory
+
+    newest = ScriptDirectory.from_config(_alembic()).get_current_head()
+    with engine.connect() as connection:
+        found = _revision(connection)
+    if found != newest:
+        engine.dispose()
+        raise OfficeError(
+            f"办公库的表是 {found or '空'}，程序需要 {newest}：请先运行 flask office upgrade"
+        )
+
+
+def _revision(connection: Connection) -> str | None:
+    from alembic.migration import MigrationContext
+
+    return MigrationContext.configure(connection).get_current_revision()
