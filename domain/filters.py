@@ -52,6 +52,40 @@ SORT_LABELS: dict[Sort, str] = {
 # Who is ranked against whom: everyone together, or each among its like.
 League = Literal["", "own"]
 LEAGUE_LABELS: dict[League, str] = {"": "全部同列", "own": "同类分组"}
+# Which cases the ledger (督办台账) lists; domain.cases says what each means.
+Preset = Literal[
+    "", "open", "overdue", "long_open", "repeat", "returned", "shelved", "group", "unplaced"
+]
+PRESET_LABELS: dict[Preset, str] = {
+    "": "全部",
+    "open": "在办",
+    "overdue": "逾期",
+    "long_open": "久拖不决",
+    "repeat": "重复",
+    "returned": "办结后又诉",
+    "shelved": "挂账",
+    "group": "群诉",
+    "unplaced": "未定位",
+}
+# In which order; "" is the usual order of what is listed.
+CaseSort = Literal["", "newest", "oldest", "overdue", "repeats"]
+CASE_SORT_LABELS: dict[CaseSort, str] = {
+    "newest": "最新受理",
+    "oldest": "最早受理",
+    "overdue": "逾期最久",
+    "repeats": "重复最多",
+}
+# How long ago the cases were created: days at the data cut-off, least and most (None: no bound).
+Age = Literal["", "30", "90", "180", "365", "more"]
+AGE_DAYS: dict[Age, tuple[str, int, int | None]] = {
+    "30": ("30天及以内", 0, 30),
+    "90": ("31–90天", 31, 90),
+    "180": ("91–180天", 91, 180),
+    "365": ("181–365天", 181, 365),
+    "more": ("365天以上", 366, None),
+}
+# Words to search for: no longer than a sentence, no more than anyone reads.
+LONGEST_QUERY, MOST_TERMS = 40, 5
 # What rests on another indicator than the filter bar must be asked for the bar's own by name.
 RANK_BY = ("resolution",)
 # Whole numbers that try out another rule: label, least, most. Shares are in percent.
@@ -62,10 +96,19 @@ NUMBER_OPTIONS: dict[str, tuple[str, int, int]] = {
     "faster": ("试算提速", 1, 500),
     "stretch": ("能力上限", 10, 1_000),
     "stuck": ("无进展周数", 0, 520),
-    "page": ("页码", 1, 10_000),
+    "page": ("页码", 1, 1_000_000),
 }
 # Lists of texts that the data may or may not know; the page that reads them says so.
-LIST_OPTIONS: dict[str, str] = {"stage": "阶段", "cause": "成因", "fix": "必选", "bar": "排除"}
+LIST_OPTIONS: dict[str, str] = {
+    "stage": "阶段",
+    "cause": "成因",
+    "fix": "必选",
+    "bar": "排除",
+    "columns": "显示的列",
+    "community": "社区",
+}
+# Where in a list a page begins or ends: the place of a case in its order (domain.cases.Mark).
+POSITIONS = ("after", "before")
 # More values than anyone picks by hand; a bound on what a pasted URL can ask for.
 MOST_VALUES = 60
 LONGEST_SEARCH = 4_000
@@ -74,6 +117,8 @@ _VERSION = re.compile(r"[a-z0-9-]{1,40}\.\d{1,9}")
 _PERIOD = re.compile(r"[A-Za-z0-9.-]{4,40}")
 _NUMBER = re.compile(r"[0-9]{1,8}")
 _WEIGHTS = re.compile(r"[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,3}")
+# A number of repeats, a moment, the number of a case in percent-encoding.
+_MARK = re.compile(r"([0-9]{1,9}~)?[0-9]{14}([0-9]{6})?~[A-Za-z0-9_.%-]{1,400}")
 _SEPARATOR = ","
 
 
@@ -87,6 +132,9 @@ class Filters:
     the unit of analysis, ``sort`` sorts projects, ``target`` the code of a target, ``weights`` a
     trial of the weights of 综合成绩 in percent (``10-50-40``), ``league`` and ``rank_by`` say who
     is ranked against whom and by what, the others as in ``NUMBER_OPTIONS`` and ``LIST_OPTIONS``.
+    Of the ledger: ``preset``, ``age``, ``q`` (words to search for) and ``community`` (as the cases
+    name it) say what is listed, ``case_sort`` in which order; ``after`` and ``before`` are places
+    in that order, and like ``page`` they end with any other change of the question.
     """
 
     period: str = ""
@@ -106,6 +154,10 @@ class Filters:
     weights: str = ""
     league: League = ""
     rank_by: str = ""
+    preset: Preset = ""
+    age: Age = ""
+    q: str = ""
+    case_sort: CaseSort = ""
     quiet: str = ""
     floor: str = ""
     large: str = ""
@@ -117,6 +169,10 @@ class Filters:
     cause: tuple[str, ...] = ()
     fix: tuple[str, ...] = ()
     bar: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    community: tuple[str, ...] = ()
+    after: str = ""
+    before: str = ""
     version: str = ""
 
     def __post_init__(self) -> None:
@@ -125,7 +181,12 @@ class Filters:
             object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
 
     def narrowed(self, **changes: str | tuple[str, ...]) -> Filters:
-        """Return the same question with some fields replaced."""
+        """Return the same question with some fields replaced.
+
+        ``page`` and ``POSITIONS`` say the same thing, where in a list: naming one ends the others.
+        """
+        if changes.keys() & {"page", *POSITIONS}:
+            changes = {"page": "", **dict.fromkeys(POSITIONS, ""), **changes}
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
     def number(self, name: str) -> int | None:
@@ -134,14 +195,20 @@ class Filters:
         return int(value) if value else None
 
     @property
+    def terms(self) -> tuple[str, ...]:
+        """The words to search for, each once, in the order in which they were typed."""
+        return tuple(dict.fromkeys(self.q.split()))
+
+    @property
     def shared(self) -> Filters:
         """The same question without the options of single pages: what other pages take over."""
-        return self.narrowed(**{name: _DEFAULTS[name] for name in PAGE_OPTIONS})
+        return self.narrowed(**{name: _DEFAULTS[name] for name in (*PAGE_OPTIONS, *POSITIONS)})
 
 
 _DEFAULTS: dict[str, Any] = {item.name: item.default for item in dataclasses.fields(Filters)}
 PAGE_OPTIONS = (
-    "order", "by", "sort", "target", "weights", "league", "rank_by", *NUMBER_OPTIONS, *LIST_OPTIONS,
+    "order", "by", "sort", "target", "weights", "league", "rank_by", "preset", "age", "q",
+    "case_sort", *NUMBER_OPTIONS, *LIST_OPTIONS,
 )  # fmt: skip
 
 
@@ -193,6 +260,11 @@ def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
         "weights": _are_weights,
         "league": LEAGUE_LABELS.__contains__,
         "rank_by": RANK_BY.__contains__,
+        "preset": PRESET_LABELS.__contains__,
+        "age": AGE_DAYS.__contains__,
+        "case_sort": CASE_SORT_LABELS.__contains__,
+        "after": lambda value: bool(_MARK.fullmatch(value)),
+        "before": lambda value: bool(_MARK.fullmatch(value)),
         "version": lambda value: bool(_VERSION.fullmatch(value)),
     }
     for key, value in parse_qsl(text, keep_blank_values=False, max_num_fields=None):
@@ -207,6 +279,14 @@ def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
                 values[key] = str(int(value))
             else:
                 problems.append(f"“{label}”须为{low}至{high:,}的整数，“{shown}”未采用")
+        elif key == "q":
+            query = " ".join(value.split())
+            if _is_query(query):
+                values[key] = query
+            else:
+                problems.append(
+                    f"搜索词“{_printable(value)}”未采用：至多{LONGEST_QUERY}字、{MOST_TERMS}个词"
+                )
         elif key in DIMENSIONS or key in LIST_OPTIONS:
             codes = tuple(code for code in value.split(_SEPARATOR) if code)
             if len(codes) > MOST_VALUES or not all(_CODE.fullmatch(code) for code in codes):
@@ -218,6 +298,13 @@ def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
         else:
             problems.append(f"筛选条件“{shown}”无法识别")
     return Parsed(Filters(**values), tuple(problems))  # type: ignore[arg-type]
+
+
+def _is_query(value: str) -> bool:
+    """Return whether a text, its blanks single, can be searched for."""
+    return (
+        0 < len(value) <= LONGEST_QUERY and value.isprintable() and len(value.split()) <= MOST_TERMS
+    )
 
 
 def _are_weights(value: str) -> bool:

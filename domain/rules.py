@@ -68,6 +68,10 @@ RULES: tuple[Rule, ...] = (
     Rule("list_size", "四类名单长度", "个", 1, 100, "先进、进步、整改、治理每类的个数"),
     Rule("volume_bands", "街道乡镇分档数", "档", 1, 10, "按诉求量分档，同档比较"),
     Rule("smallest_exclusion_jump", "剔除率最小升幅", "个百分点", 0, 50, "升幅小于此值不列异常"),
+    Rule("long_open_days", "久拖不决", "天", 1, 3_650, "受理超过此天数仍未办结"),
+    Rule("return_days", "办结后又诉", "天", 1, 365, "原工单办结后此天数内就同一事项再次反映"),
+    Rule("group_cases", "群诉件数", "件", 2, 10_000, "同一社区、同一分类一个自然月内达到此数"),
+    Rule("export_rows", "台账导出上限", "件", 1, 1_000_000, "一次导出至多此数，文件写明共有多少"),
     Rule("reject_share", "导入拒收上限", "", 0, 1, "拒收或任一发现的占比超过此值，导入须人工确认"),
 )
 _RULE_BY_NAME = {rule.name: rule for rule in RULES}
@@ -114,6 +118,10 @@ class Rules:
     list_size: int = 10
     volume_bands: int = 3
     smallest_exclusion_jump: float = 1.0
+    long_open_days: int = 60
+    return_days: int = 30
+    group_cases: int = 50
+    export_rows: int = 50_000
     reject_share: float = 0.05
 
     def __post_init__(self) -> None:

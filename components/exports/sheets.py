@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -45,6 +45,19 @@ class Sheet:
 
 
 @dataclass(frozen=True)
+class LongSheet:
+    """One table that is too long to hold in memory: its rows come when the file is written.
+
+    ``batches`` returns the rows from the first on, some at a time, each row in the order of the
+    columns.
+    """
+
+    name: str
+    columns: Sequence[Head]
+    batches: Callable[[], Iterable[Sequence[Sequence[Cell]]]]
+
+
+@dataclass(frozen=True)
 class Export:
     """What is exported, and what its figures rest on.
 
@@ -54,7 +67,17 @@ class Export:
 
     title: str
     about: Sequence[tuple[str, str]]
-    sheets: Sequence[Sheet] = field(default_factory=tuple)
+    sheets: Sequence[Sheet | LongSheet] = field(default_factory=tuple)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is written to a file rather than to memory."""
+        return any(isinstance(sheet, LongSheet) for sheet in self.sheets)
+
+
+def rows_of(sheet: Sheet | LongSheet) -> Iterable[Sequence[Sequence[Cell]]]:
+    """Return the rows of a sheet, some at a time; the totals are not among them."""
+    return sheet.batches() if isinstance(sheet, LongSheet) else [sheet.rows]
 
 
 def export_links(name: str, search: str, label: str) -> list[Component]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import itertools
 import math
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import IO, Any
 
 import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from components.exports.sheets import Cell, Export, Head, Sheet
+from components.exports.sheets import Cell, Export, Head, LongSheet, Sheet, rows_of
 from components.formatting import PERCENT
 
 _FONT = "宋体"
@@ -25,11 +27,18 @@ _NARROWEST, _WIDEST = 8, 44
 def workbook(export: Export) -> bytes:
     """Return an xlsx file: 说明 first, then every sheet with its head frozen and filterable."""
     file = io.BytesIO()
+    write_workbook(export, file)
+    return file.getvalue()
+
+
+def write_workbook(export: Export, file: IO[bytes]) -> None:
+    """Write the same to a file; of a long sheet one row is in memory at a time."""
     book = xlsxwriter.Workbook(
         file,
         # What people wrote stays text, whatever it begins with; a link is not made of it either.
-        {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False},
-    )
+        {"in_memory": not export.is_long, "constant_memory": export.is_long,
+         "strings_to_formulas": False, "strings_to_urls": False},
+    )  # fmt: skip
     base = {"font_name": _FONT, "font_size": 11, "valign": "top"}
     formats: dict[str, Format] = {
         "text": book.add_format(base),
@@ -46,11 +55,13 @@ def workbook(export: Export) -> bytes:
         formats[f"share{decimals}"] = book.add_format(base | {"num_format": f"0{zeros}{PERCENT}"})
         shown = f"#,##0{'.' + '#' * decimals if decimals else ''}"
         formats[f"amount{decimals}"] = book.add_format(base | {"num_format": shown})
-    _about(book, export, formats)
-    for sheet in export.sheets:
-        _sheet(book, export, sheet, formats)
-    book.close()
-    return file.getvalue()
+    try:
+        _about(book, export, formats)
+        for sheet in export.sheets:
+            _sheet(book, export, sheet, formats)
+    finally:
+        # After a failure too: rows that were written lie in files of its own.
+        book.close()
 
 
 def _about(book: Workbook, export: Export, formats: dict[str, Format]) -> None:
@@ -63,16 +74,23 @@ def _about(book: Workbook, export: Export, formats: dict[str, Format]) -> None:
     page.set_column(1, 1, 80)
 
 
-def _sheet(book: Workbook, export: Export, sheet: Sheet, formats: dict[str, Format]) -> None:
+def _sheet(
+    book: Workbook, export: Export, sheet: Sheet | LongSheet, formats: dict[str, Format]
+) -> None:
     page = book.add_worksheet(_FORBIDDEN.sub(" ", sheet.name)[:31])
+    batches = iter(rows_of(sheet))
+    # Widths are known before the first row is written: in constant memory there is no way back.
+    first = next(batches, [])
+    for place, column in enumerate(sheet.columns):
+        page.set_column(place, place, _width(first, place, column))
     for place, column in enumerate(sheet.columns):
         page.write_string(0, place, column.title, formats["head"])
-        page.set_column(place, place, _width(sheet, place, column))
-    for number, row in enumerate(sheet.rows, 1):
+    last = 0
+    for row in itertools.chain(first, itertools.chain.from_iterable(batches)):
+        last += 1
         for place, (cell, column) in enumerate(zip(row, sheet.columns, strict=True)):
-            _write(page, number, place, cell, column, formats)
-    last = len(sheet.rows)
-    if sheet.total is not None:
+            _write(page, last, place, cell, column, formats)
+    if isinstance(sheet, Sheet) and sheet.total is not None:
         for place, (cell, column) in enumerate(zip(sheet.total, sheet.columns, strict=True)):
             _write(page, last + 1, place, cell, column, formats)
     page.freeze_panes(1, 1)
@@ -86,10 +104,10 @@ def _sheet(book: Workbook, export: Export, sheet: Sheet, formats: dict[str, Form
     page.set_footer("&C第 &P 页，共 &N 页")
 
 
-def _width(sheet: Sheet, place: int, column: Head) -> float:
+def _width(rows: Sequence[Sequence[Cell]], place: int, column: Head) -> float:
     if column.wide:
         return _WIDEST
-    texts = [column.title, *(str(row[place] or "") for row in sheet.rows[:200])]
+    texts = [column.title, *(str(row[place] or "") for row in rows[:200])]
     # A Chinese character takes two columns of Latin ones.
     longest = max(sum(2 if ord(letter) > 0x2E80 else 1 for letter in text) for text in texts)
     return min(max(longest + 2, _NARROWEST), _WIDEST)

@@ -7,13 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.filters import (
+    AGE_DAYS,
     BY_LABELS,
+    CASE_SORT_LABELS,
     DIMENSIONS,
     LEAGUE_LABELS,
     LIST_OPTIONS,
+    LONGEST_QUERY,
     MOST_VALUES,
     NUMBER_OPTIONS,
     ORDER_LABELS,
+    POSITIONS,
+    PRESET_LABELS,
     RANK_BY,
     SORT_LABELS,
     Filters,
@@ -46,6 +51,12 @@ all_filters = st.builds(
     weights=st.sampled_from(["", "30-35-35"]),
     league=st.sampled_from([*LEAGUE_LABELS]),
     rank_by=st.sampled_from(["", *RANK_BY]),
+    preset=st.sampled_from([*PRESET_LABELS]),
+    age=st.sampled_from(["", *AGE_DAYS]),
+    case_sort=st.sampled_from(["", *CASE_SORT_LABELS]),
+    q=st.sampled_from(["", "停电", "100% _停电_ '\"\\", "a&b=c #,;", "一 二 三 四 五"]),
+    after=st.sampled_from(["", "20210412235959~A-1", "3~20210412235959123456~%E4%B8%80"]),
+    before=st.sampled_from(["", "20210412235959~A"]),
     **dict.fromkeys((*DIMENSIONS, *LIST_OPTIONS), codes),
     **{
         name: st.one_of(st.just(""), st.integers(low, high).map(str))
@@ -131,6 +142,8 @@ def test_words_name_every_filter():
 @pytest.mark.parametrize(
     "search",
     ["quiet=0", "quiet=27", "quiet=4.5", "quiet=-1", "quiet=٤", "large=9", "floor=123456789",
+     "preset=all", "age=31", "case_sort=random", "q=%20", "q=" + "x" * 41, "q=%00", "q=1+2+3+4+5+6",
+     "after=1", "after=20210412~A", "before=20210412235959~A'B", "before=20210412235959",
      "by=planet", "weights=30-30-30", "weights=10-50", "target=%00"],
 )  # fmt: skip
 def test_an_option_out_of_bounds_is_said_and_not_used(search):
@@ -149,3 +162,20 @@ def test_other_pages_do_not_take_over_the_options_of_one():
         ("P1", "P2"),
     )
     assert filters.shared == Filters(district=("110105",))
+
+
+def test_blanks_between_words_do_not_make_another_search():
+    parsed = from_search("?q=%20停电+++电梯%0A停电", INDICATORS)
+    assert parsed.filters.q == "停电 电梯 停电"
+    assert parsed.filters.terms == ("停电", "电梯")
+    assert from_search("?q=" + "字" * LONGEST_QUERY, INDICATORS).problems == ()
+
+
+def test_another_place_in_a_list_ends_the_one_before():
+    filters = Filters(after="20210412235959~A", preset="open")
+    assert filters.narrowed(page="3") == Filters(page="3", preset="open")
+    assert filters.narrowed(page="") == Filters(preset="open")
+    assert filters.narrowed(before="20210412235959~B").after == ""
+    assert filters.narrowed(version="demo.1").after == "20210412235959~A"
+    for name in POSITIONS:
+        assert getattr(filters.shared, name) == ""
