@@ -1,0 +1,637 @@
+"""简报: the draft, settled packets and their files have the numbers of loops over the cases."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import math
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docx import Document
+from flask import Flask, g
+from flask.testing import FlaskClient
+from pptx import Presentation
+from python_calamine import CalamineWorkbook
+
+from app import create_app
+from data_access.office.commitments import add_commitment
+from data_access.office.packets import keep_packet, packet_of_id, packets_kept
+from data_access.publishing import publish
+from data_access.question import Question, ask
+from data_access.settings import Settings
+from data_access.store import Snapshot, Store
+from domain.accounts import WORKSTATION, reader_of
+from domain.brief import LONGEST_EDIT, SECTIONS, STYLES, Figure, Packet, PacketError
+from domain.commitments import Commitment
+from domain.filters import Filters, from_search
+from domain.metrics import INDICATORS, METRICS
+from domain.periods import parse_period
+from domain.rules import Rules
+from domain.scope import CITY
+from pages import _brief, _brief_cli
+from tests import oracle
+from tests.app.board import Board, board_of, of_class, of_type, table_rows, words
+from tests.data.staging import stage
+
+WEEK = "?period=week-2021-W14"
+# A week that is mature, one district, one topic, the year before, nothing at all.
+QUESTIONS = (
+    WEEK,
+    "?period=week-2021-W10&district=110105",
+    "?period=assess-2021-03&topic=2021-01",
+    "?period=assess-2021-03&compare=year&basis=all",
+)
+ODD = (
+    "", "?period=year-1999", "?period=week-2021-W15", "?period=days-3&compare=none",
+    "?district=110101,110105", "?subdistrict=110105001", "?category=02&channel=phone",
+    "?district=110101&subdistrict=110105001", "?unit=U003", "?topic=2021-01&district=110112",
+    "?period=quarter-2020-Q2", "?period=month-2020-01",
+)  # fmt: skip
+NASTY = '=HYPERLINK("http://x.example","点我")<script>alert(1)</script>'
+
+
+@pytest.fixture(scope="module")
+def server(demo_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """Give a server of this module with an office book of its own."""
+    book = tmp_path_factory.mktemp("office") / "office.sqlite"
+    made = server_of(demo_settings.model_copy(update={"office_url": f"sqlite:///{book}"}))
+    yield made
+    store: Store = made.extensions["board_store"]
+    store.close()
+
+
+def server_of(settings: Settings) -> Flask:
+    made = create_app(settings)
+    if "brief_files" not in made.blueprints:
+        _brief_cli.register(made)
+    made.test_client().get("/")
+    return made
+
+
+@pytest.fixture(scope="module")
+def board(server: Flask) -> Board:
+    return board_of(server)
+
+
+@pytest.fixture
+def client(server: Flask) -> FlaskClient:
+    return server.test_client()
+
+
+@pytest.fixture
+def asked(server: Flask) -> Iterator[Any]:
+    """Give a function that asks a question as whoever sits at the workstation."""
+    with server.test_request_context("/brief"):
+        g.reader = WORKSTATION
+        g.reference = "test"
+        yield lambda search: ask(server.extensions["board_store"], CITY, search)
+
+
+@pytest.fixture(scope="module")
+def cases(snapshot: Snapshot) -> list[oracle.Case]:
+    return oracle.read_cases(snapshot)
+
+
+def whole(question: Question) -> Packet:
+    return _brief.packet_of(question, tuple(SECTIONS))
+
+
+# --- Numbers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("search", QUESTIONS)
+def test_every_indicator_of_a_packet_equals_a_loop_over_the_cases(asked, cases, snapshot, search):
+    packet = whole(asked(search))
+    checked = 0
+    for section in packet.sections:
+        for figure in section.figures:
+            if figure.metric in METRICS:
+                value, n = looped(figure, cases, snapshot)
+                assert figure.value == pytest.approx(value, nan_ok=True), figure
+                assert figure.n in (None, n), figure
+                checked += 1
+    assert checked >= 6
+
+
+def looped(figure: Figure, cases: list[oracle.Case], snapshot: Snapshot) -> tuple[float, int]:
+    filters = from_search(figure.filters, INDICATORS).filters
+    window = parse_period(filters.period, snapshot.cutoff.date(), Rules().period_first_day).window
+    chosen = oracle.created_in(oracle.chosen(cases, filters), window)
+    return oracle.indicator(figure.metric, chosen, snapshot.cutoff, Rules())
+
+
+def test_counts_of_the_text_equal_loops(asked, cases, snapshot):
+    packet = whole(asked(WEEK))
+    told = {figure.label: figure for section in packet.sections for figure in section.figures}
+    week = parse_period("week-2021-W14", snapshot.cutoff.date(), 19).window
+    everything = oracle.chosen(cases, Filters())
+    created = oracle.tally(oracle.created_in(everything, week), snapshot.cutoff, Rules())
+    assert told["北京市有效回访"].value == created["revisits"]
+    assert told["北京市逾期未办"].value == created["overdue"]
+    assert told["北京市办结量"].value == oracle.closed_in(everything, week, snapshot.cutoff)
+    until = [case for case in everything if case.day <= week.end]
+    tally = oracle.tally(until, snapshot.cutoff, Rules())
+    assert told["北京市在办"].value == tally["cases"] - tally["closed"]
+    assert told["北京市逾期"].value == tally["overdue"]
+    assert told["北京市挂账"].value == tally["shelved"]
+    last = snapshot.cutoff.date() - dt.timedelta(days=Rules().long_open_days)
+    old = oracle.tally([case for case in until if case.day < last], snapshot.cutoff, Rules())
+    assert told["北京市久拖不决"].value == old["cases"] - old["closed"]
+
+
+def test_the_table_of_districts_equals_loops_and_adds_up(asked, cases, snapshot):
+    question = asked("?period=assess-2021-03")
+    (table,) = _brief.section_of(question, "rates_districts").tables
+    name_of = dict(snapshot.reference.districts[["name", "code"]].to_numpy())
+    for row in [*table.rows, table.total]:
+        district = {"district": name_of.get(row[1], "")}
+        chosen = oracle.created_in(
+            [case for case in oracle.chosen(cases, Filters())
+             if row is table.total or case.district == district["district"]],
+            question.period.window,
+        )  # fmt: skip
+        tally = oracle.tally(chosen, snapshot.cutoff, Rules())
+        columns = ("cases", "revisits", "contacted", "resolved", "satisfied", "basically_satisfied")
+        assert [cell.value for cell in row[2:8]] == [tally[name] for name in columns], row[1]
+        for cell, key in zip(
+            row[8:], ("response", "resolution", "satisfaction", "composite"), strict=True
+        ):
+            value, _ = oracle.indicator(key, chosen, snapshot.cutoff, Rules())
+            assert cell.value == pytest.approx(value, nan_ok=True)
+
+
+@pytest.mark.parametrize("search", QUESTIONS[:2])
+def test_a_packet_and_the_screen_print_the_same(asked, board, search):
+    question = board.shell(search).props["question"]["data"]
+    packet = whole(asked(search))
+    summary = board.panel("overview-summary", question).props["overview-summary"]["children"]
+    shown = [words(each) for each in of_class(summary, "exception-words")]
+    told = [
+        figure.text for each in packet.sections if each.key == "exceptions"
+        for figure in each.figures
+    ]  # fmt: skip
+    assert told == shown
+    cards = {words(of_class(each, "figure-name"))[:3]: words(each)
+             for each in of_class(summary, "figure-card")}  # fmt: skip
+    place = packet.place
+    for figure in packet.sections[1].figures:
+        if figure.label in (f"{place}响应率", f"{place}解决率", f"{place}满意率", f"{place}诉求量"):
+            assert figure.text in cards[figure.label.removeprefix(place)]
+
+
+def test_ranks_are_those_of_the_ranking_page(asked, board):
+    search = "?period=assess-2021-03"
+    question = board.shell(search).props["question"]["data"]
+    shown = board.panel("ranking-table", question).props["ranking-table"]["children"]
+    rows = {row[0]: row for row in table_rows(shown)[1:]}
+    (table,) = _brief.section_of(asked(search), "ranking").tables
+    assert len(table.rows) >= 5
+    for row in table.rows:
+        assert row[3] in rows[row[1]][2], row
+        assert any(row[2].text == cell[: len(row[2].text)] for cell in rows[row[1]]), row
+
+
+@pytest.mark.parametrize("search", ODD)
+def test_any_question_gives_a_sound_packet(asked, search):
+    question = asked(search)
+    packet = whole(question)
+    assert [section.key for section in packet.sections] == list(SECTIONS)
+    assert packet.sections[0].paragraphs
+    for section in packet.sections:
+        text = "".join(each.text for each in section.paragraphs)
+        assert "nan" not in text
+        assert "None" not in text
+        assert "%%" not in text
+
+
+def test_numbers_that_are_not_mature_are_not_ranked(asked):
+    words_of = {each.key: each for each in whole(asked(WEEK)).sections}
+    text = words_of["ranking"].paragraphs[0].text
+    assert text.startswith("本期诉求尚未成熟，不排名")
+    assert "2021年3月考核期" in text
+    assert "不作比较" in words_of["overall"].paragraphs[1].text
+
+
+def test_commitments_that_were_due_are_looked_back_at(server, asked):
+    question = asked("?period=week-2021-W12")
+    before = _brief.section_of(question, "promises").paragraphs[0].text
+    assert before == "承诺台账没有到期或未了的承诺。"
+    made = {
+        name: Commitment(0, dt.date(2021, 2, 1), due, "朝阳区", name)
+        for name, due in (
+            ("上周到期", dt.date(2021, 3, 16)), ("早已到期未了", dt.date(2021, 2, 20)),
+            ("以后到期", dt.date(2021, 5, 1)),
+        )
+    }  # fmt: skip
+    for commitment in made.values():
+        add_commitment(
+            server.extensions["board_office"], commitment, "writer", dt.datetime(2021, 2, 1)
+        )
+    section = _brief.section_of(question, "promises")
+    assert section.paragraphs[0].text == "承诺台账到期或未了的承诺2条：到期待认定2条。"
+    assert {row[1] for row in section.tables[0].rows} == {"上周到期", "早已到期未了"}
+    assert {row[4] for row in section.tables[0].rows} == {"到期待认定"}
+
+
+# --- Refusal ------------------------------------------------------------------------------------
+
+
+def test_a_section_that_fails_refuses_the_packet_and_is_named(asked, monkeypatch):
+    def fail(question: Question) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(_brief._MAKERS, "topics", fail)
+    question = asked("?period=week-2021-W09")
+    with pytest.raises(PacketError) as caught:
+        whole(question)
+    assert [each.section for each in caught.value.problems] == ["每月一题进展"]
+    # Without it the packet can be written.
+    assert _brief.packet_of(question, STYLES["meeting"])
+
+
+def test_sums_that_disagree_refuse_the_packet_and_name_the_section(asked, monkeypatch):
+    real = _brief.counts_by_window
+
+    def one_more(snapshot, scope, filters, windows, group):
+        rows = real(snapshot, scope, filters, windows, group)
+        if group != "category":
+            return rows
+        return rows.assign(cases=rows["cases"] + (rows.index == 0))
+
+    monkeypatch.setattr(_brief, "counts_by_window", one_more)
+    with pytest.raises(PacketError) as caught:
+        whole(asked("?period=week-2021-W08"))
+    assert {each.section for each in caught.value.problems} == {"诉求热点"}
+    assert "同一批诉求" in caught.value.problems[0].words
+
+
+def test_a_question_that_cannot_be_met_is_no_packet(asked):
+    with pytest.raises(PacketError, match="筛选条件"):
+        whole(asked("?period=week-2021-W14&district=999"))
+
+
+# --- The page -----------------------------------------------------------------------------------
+
+
+class Draft:
+    """What a browser sends and gets on the page of the draft."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        listed = json.loads(board.ask("GET", "/_dash-dependencies", None)[1])
+        self.callbacks = {each["output"]: each for each in listed}
+
+    def _output(self, part: str) -> str:
+        return next(output for output in self.callbacks if part in output)
+
+    def part(self, key: str, question: str):
+        output = self._output("brief-part")
+        ids = {kind: {"type": f"brief-{kind}", "key": key} for kind in ("part", "state")}
+        return self.board.post(
+            {
+                "output": output,
+                "outputs": [
+                    {"id": ids["part"], "property": "children"},
+                    {"id": ids["state"], "property": "data"},
+                ],
+                "inputs": [
+                    {"id": "question", "property": "data", "value": question},
+                    {"id": ids["part"], "property": "id", "value": ids["part"]},
+                ],
+                "changedPropIds": ["question.data"],
+                "state": [],
+            }
+        )
+
+    def settle(self, question: object, order: object, edits: dict[str, str], issuer: object = ""):
+        keys = list(edits)
+        ids = [{"type": "brief-edit", "key": key} for key in keys]
+
+        def fields(prop: str, values: list[Any]) -> list[dict[str, Any]]:
+            return [
+                {"id": each, "property": prop, "value": value}
+                for each, value in zip(ids, values, strict=True)
+            ]
+
+        return self.board.post(
+            {
+                "output": self._output("brief-settled"),
+                "outputs": [
+                    {"id": "brief-result", "property": "children"},
+                    {"id": "brief-settled", "property": "data"},
+                ],
+                "inputs": [{"id": "brief-settle", "property": "n_clicks", "value": 1}],
+                "changedPropIds": ["brief-settle.n_clicks"],
+                "state": [
+                    {"id": "question", "property": "data", "value": question},
+                    {"id": "brief-order", "property": "data", "value": order},
+                    {"id": "brief-issuer", "property": "value", "value": issuer},
+                    fields("value", [edits[key] for key in keys]) if keys else [],
+                    fields("id", ids) if keys else [],
+                ],
+            }
+        )
+
+
+@pytest.fixture
+def draft(board: Board) -> Draft:
+    return Draft(board)
+
+
+def test_the_draft_has_every_section_with_sources_and_fields(draft, board):
+    question = board.shell(WEEK).props["question"]["data"]
+    for key in SECTIONS:
+        answer = draft.part(key, question)
+        assert answer.sound, (key, answer.text)
+        state = {"key": key, "type": "brief-state"}
+        props = answer.props[json.dumps(state, separators=(",", ":"))]
+        assert props["data"] == "ok"
+    shown = draft.part("overall", question)
+    tree = next(iter(shown.props.values()))["children"]
+    links = of_type(tree, "Link")
+    assert len(links) >= 10
+    assert all("2021" in each["props"]["title"] for each in links)
+    assert all(each["props"]["href"].startswith("/") for each in links)
+    assert len(of_type(tree, "Textarea")) == 5
+
+
+def told(answer) -> str:
+    """Return the text of everything that a callback answered."""
+    return "".join(words(props.get("children")) for props in answer.props.values())
+
+
+def settled_id(answer) -> str:
+    assert answer.sound, answer.text
+    return answer.props["brief-settled"]["data"]
+
+
+def test_a_settled_packet_has_the_edits_marked_and_safe(draft, board, client):
+    question = board.shell(WEEK).props["question"]["data"]
+    edits = {
+        "overall.1": NASTY,
+        "ranking.1": "没有选的部分",
+        "decisions.more": "请各区 周五前\n报送。",
+    }
+    answer = draft.settle(question, "decisions,overall,-ranking", edits, "市政府督查室")
+    identity = settled_id(answer)
+    shown = board.post(packet_body(board, "packet-view", question, identity))
+    assert shown.sound
+    tree = shown.props["packet-view"]["children"]
+    assert [words(each) for each in of_type(tree, "H2")] == [
+        "一、需领导决定的事项", "二、总体情况",
+    ]  # fmt: skip
+    assert len(of_class(tree, "is-shown")) == 2
+    shown = words(tree)
+    assert NASTY in shown
+    assert "请各区 周五前 报送。" in shown
+    assert "没有选的部分" not in shown
+    assert "script" not in {node["type"].lower() for node in of_class(tree, "brief-paragraph")}
+    paper = Document(io.BytesIO(client.get(f"/brief-files/{identity}.docx").data))
+    texts = [each.text for each in paper.paragraphs]
+    assert "市政府督查室" in texts
+    assert f"{NASTY}〔已改〕" in texts
+    book = CalamineWorkbook.from_filelike(
+        io.BytesIO(client.get(f"/brief-files/{identity}.xlsx").data)
+    )
+    rows = book.get_sheet_by_name("文字").to_python()
+    assert ["总体情况", NASTY, "已改"] in [row[:3] for row in rows]
+
+
+def packet_body(board: Board, panel: str, question: object, identity: object) -> dict[str, Any]:
+    return {
+        "output": f"{panel}.children",
+        "outputs": {"id": panel, "property": "children"},
+        "inputs": [
+            {"id": "question", "property": "data", "value": question},
+            {"id": "packet-id", "property": "data", "value": identity},
+        ],
+        "changedPropIds": ["question.data"],
+        "state": [],
+    }
+
+
+def test_files_have_the_numbers_of_the_packet(server, draft, board, client):
+    question = board.shell(WEEK).props["question"]["data"]
+    identity = settled_id(draft.settle(question, "", {}))
+    packet = packet_of_id(server.extensions["board_office"], CITY, identity).packet
+    files = {}
+    for suffix in ("docx", "pptx", "xlsx"):
+        response = client.get(f"/brief-files/{identity}.{suffix}")
+        assert response.status_code == 200
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        files[suffix] = response.data
+        assert client.get(f"/brief-files/{identity}.{suffix}").data == response.data
+    paper = Document(io.BytesIO(files["docx"]))
+    text = "\n".join(each.text for each in paper.paragraphs).replace("\u00a0", " ")
+    pack = Presentation(io.BytesIO(files["pptx"]))
+    shown = "\n".join(
+        shape.text_frame.text for slide in pack.slides for shape in slide.shapes
+        if shape.has_text_frame
+    )  # fmt: skip
+    sheets = CalamineWorkbook.from_filelike(io.BytesIO(files["xlsx"]))
+    rows = sheets.get_sheet_by_name("文中数字").to_python()[1:]
+    figures = [figure for section in packet.sections for figure in section.figures]
+    assert [row[1] for row in rows] == [figure.label for figure in figures]
+    for row, figure in zip(rows, figures, strict=True):
+        assert figure.text in text
+        assert figure.text in shown
+        assert row[3] == ("" if math.isnan(figure.value) else pytest.approx(figure.value))
+    tables = [table for section in packet.sections for table in section.tables]
+    for made, table in zip(paper.tables, tables, strict=True):
+        cells = made._tbl.findall(".//{*}t")
+        printed = [(each.text or "").replace("\u00a0", " ") for each in cells]
+        wanted = [
+            cell if isinstance(cell, str) else cell.text
+            for row in [*table.rows, *([table.total] if table.total else [])]
+            for cell in row
+        ]
+        assert printed[len(table.columns) :] == wanted
+    drawn = [shape.chart for slide in pack.slides for shape in slide.shapes if shape.has_chart]
+    charts = [chart for section in packet.sections for chart in section.charts]
+    for one, chart in zip(drawn, charts, strict=True):
+        for series, told in zip(one.plots[0].series, chart.series, strict=True):
+            known = [None if math.isnan(value) else pytest.approx(value) for value in told.values]
+            assert list(series.values) == known
+    with zipfile.ZipFile(io.BytesIO(files["docx"])) as file:
+        assert sum(n.startswith("word/charts/chart") for n in file.namelist()) == len(charts)
+
+
+def test_nothing_a_browser_sends_breaks_settling(draft, board):
+    question = board.shell(WEEK).props["question"]["data"]
+    long = draft.settle(question, "overall", {"overall.1": "长" * (LONGEST_EDIT + 1)})
+    assert str(LONGEST_EDIT) in words(long.props["brief-result"]["children"])
+    assert "brief-settled" not in long.props
+    nothing = draft.settle(question, "-overall", {})
+    assert "没有选" in words(nothing.props["brief-result"]["children"])
+    for order, edits, issuer in (
+        (7, {}, None), (["overall"], {}, {"a": 1}), ("x,overall", {"nobody.1": "字"}, "发" * 500),
+    ):  # fmt: skip
+        answer = draft.settle(question, order, edits, issuer)
+        assert answer.status == 200
+        assert "Traceback" not in answer.text
+    assert draft.part("nothing", question).status in (200, 204)
+
+
+def test_an_unknown_packet_or_format_is_not_found(board, client):
+    question = board.shell("").props["question"]["data"]
+    for identity in ("", "0", "../x", None, {"a": 1}):
+        answer = board.post(packet_body(board, "packet-view", question, identity))
+        assert "没有这份简报" in told(answer), identity
+    assert client.get("/brief-files/0.docx").status_code == 404
+    assert client.get("/brief-files/0.exe").status_code == 404
+
+
+def test_who_may_not_write_packets_neither_sees_nor_fetches_them(server, draft, board, client,
+                                                                 monkeypatch):  # fmt: skip
+    question = board.shell(WEEK).props["question"]["data"]
+    identity = settled_id(draft.settle(question, "overall", {}))
+    # As the workstation first: what is kept for it must not reach anybody else.
+    assert "受理诉求" in told(board.post(packet_body(board, "packet-view", question, identity)))
+    leader = reader_of("leader", "leader", frozenset())
+    for module in ("_brief", "brief", "_brief_files"):
+        # Pages are loaded by Dash, which sets no attribute of the package.
+        monkeypatch.setattr(sys.modules[f"pages.{module}"], "who", lambda: leader)
+    assert client.get(f"/brief-files/{identity}.docx").status_code == 403
+    refused = board.post(packet_body(board, "packet-view", question, identity))
+    assert "受理诉求" not in told(refused)
+    assert "brief-settled" not in draft.settle(question, "overall", {}).props
+    assert "受理诉求" not in told(draft.part("overall", question))
+
+
+def test_a_packet_of_another_scope_is_not_found(server, draft, board, client, monkeypatch):
+    question = board.shell(WEEK).props["question"]["data"]
+    identity = settled_id(draft.settle(question, "overall", {}))
+    own = reader_of("east", "district", frozenset({"110101"}))
+    monkeypatch.setattr("pages._brief_files.reader", lambda: own.scope)
+    assert client.get(f"/brief-files/{identity}.docx").status_code == 404
+
+
+# --- Frozen -------------------------------------------------------------------------------------
+
+
+def test_a_packet_stays_as_it_was_when_new_data_are_published(tmp_path: Path):
+    settings = Settings(_env_file=None, data_dir=tmp_path / "var", keep_versions=4)
+    first, later = dt.datetime(2021, 3, 21, 23, 59), dt.datetime(2021, 4, 12, 23, 59)
+    publish(settings, stage(settings, cases=6_000, cutoff=first), lambda *_: None)
+    server = server_of(settings)
+    board, client = board_of(server), server.test_client()
+    weeks = {}
+    for week in ("W09", "W10"):
+        question = board.shell(f"?period=week-2021-{week}").props["question"]["data"]
+        answer = Draft(board).settle(question, "overall,rates_districts", {"overall.1": "改过。"})
+        weeks[week] = settled_id(answer)
+    identity = weeks["W10"]
+    before = {s: client.get(f"/brief-files/{identity}.{s}").data for s in ("docx", "pptx", "xlsx")}
+    text = board.post(packet_body(board, "packet-view", question, identity)).text
+    publish(settings, stage(settings, cases=6_000, cutoff=later), lambda *_: None)
+    question = board.shell("").props["question"]["data"]
+    for suffix, content in before.items():
+        assert client.get(f"/brief-files/{identity}.{suffix}").data == content
+    assert board.post(packet_body(board, "packet-view", question, identity)).text == text
+    since = board.post(packet_body(board, "packet-since", question, identity))
+    assert since.sound
+    tree = since.props["packet-since"]["children"]
+    assert [words(each) for each in of_type(tree, "H2")] == [
+        "与上期相比", "上期各数中后来改写的", "本期各数中后来改写的",
+    ]  # fmt: skip
+    rows = {row[0]: row for row in table_rows(of_class(tree, "panel")[2])}
+    # Cases that were closed, or became overdue, after the first cut-off.
+    then, now = rows["按时办结率"][2:4]
+    assert then != now
+    assert "n=" in then
+    kept = packet_of_id(server.extensions["board_office"], CITY, identity)
+    assert kept is not None
+    on_time = next(f for f in kept.packet.sections[0].figures if f.metric == "on_time")
+    assert then == f"{on_time.text}（n={on_time.n}）"
+    store: Store = server.extensions["board_store"]
+    store.close()
+
+
+# --- The command line ---------------------------------------------------------------------------
+
+
+def run(server: Flask, *arguments: str):
+    return server.test_cli_runner().invoke(args=["brief", "make", *arguments])
+
+
+def test_make_writes_a_packet_for_the_city_and_each_district(server, tmp_path, snapshot):
+    made = run(server, "--week", "2021-W14", "--each", "district", "--out", str(tmp_path),
+               "--format", "xlsx", "--sections", "overall,rates_districts")  # fmt: skip
+    assert made.exit_code == 0, made.output
+    districts = len(snapshot.reference.districts)
+    assert f"共{districts + 1}份，写成{districts + 1}份，未成0份" in made.output
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert len(names) == districts + 1
+    assert "北京市接诉即办周报_week-2021-W14_演示数据.xlsx" in names
+    book = server.extensions["board_office"]
+    assert len(packets_kept(book, CITY, 1_000)) >= districts + 1
+
+
+def test_make_says_what_it_refused_and_writes_the_rest(server, tmp_path, monkeypatch):
+    real = _brief._MAKERS["overall"]
+
+    def fail_there(question: Question):
+        if question.filters.district == ("110105",):
+            raise ZeroDivisionError
+        return real(question)
+
+    monkeypatch.setitem(_brief._MAKERS, "overall", fail_there)
+    made = run(server, "--week", "2021-W07", "--each", "district", "--out", str(tmp_path),
+               "--district", "110101", "--district", "110105", "--format", "xlsx",
+               "--sections", "overall", "--no-keep")  # fmt: skip
+    assert made.exit_code == 3
+    assert "× 朝阳区：拒绝：“总体情况”没有算出来" in made.output
+    assert sorted(path.name[:3] for path in tmp_path.iterdir()) == ["东城区", "北京市"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--week", "2021-W99"), 2), (("--week", "2021-W16"), 2), ((), 2),
+        (("--week", "2021-W14", "--assess", "2021-03"), 2),
+        (("--week", "2021-W14", "--format", "odt"), 2),
+        (("--week", "2021-W14", "--sections", "nothing"), 2),
+        (("--week", "2021-W14", "--district", "999"), 1),
+    ],
+)  # fmt: skip
+def test_make_ends_with_a_code_that_cron_can_read(server, tmp_path, arguments, code):
+    made = run(server, *arguments, "--out", str(tmp_path / "out"))
+    assert made.exit_code == code, made.output
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_make_without_data_says_so(empty_settings, tmp_path):
+    made = run(server_of(empty_settings), "--week", "2021-W14", "--out", str(tmp_path / "out"))
+    assert made.exit_code == 1
+    assert "还没有发布数据" in made.output
+
+
+def test_without_libreoffice_the_rest_is_offered(server, tmp_path, monkeypatch, draft, client):
+    monkeypatch.setattr("components.exports.office_suite.shutil.which", lambda name: None)
+    made = run(server, "--week", "2021-W14", "--out", str(tmp_path), "--format", "pdf,xlsx",
+               "--sections", "overall", "--no-keep")  # fmt: skip
+    assert made.exit_code == 0
+    assert [path.suffix for path in tmp_path.iterdir()] == [".xlsx"]
+    question = draft.board.shell(WEEK).props["question"]["data"]
+    answer = draft.settle(question, "overall", {})
+    assert "LibreOffice" in words(answer.props["brief-result"]["children"])
+    identity = settled_id(answer)
+    assert client.get(f"/brief-files/{identity}.pdf").status_code == 501
+    assert client.get(f"/brief-files/{identity}.docx").status_code == 200
+
+
+def test_the_id_of_a_packet_cannot_be_guessed(server, asked):
+    book = server.extensions["board_office"]
+    packet = _brief.packet_of(asked(WEEK), ("overall",))
+    made = {
+        keep_packet(book, CITY, packet, dt.date(2021, 4, 5), dt.datetime(2021, 4, 13))
+        for _ in range(3)
+    }
+    assert len(made) == 3
+    assert all(len(each) >= 16 for each in made)
