@@ -92,11 +92,19 @@ def pages(server: Flask) -> list[Page]:
 
 
 def _example(server: Flask, template: str) -> tuple[str, dict[str, str]]:
-    """Return path and variables of a page about one thing, for the first topic of the data."""
+    """Return path and variables of a page about one thing, for the first such thing of the data.
+
+    The path names the table: ``/topics/<code>``, ``/cases/<case_id>``.
+    """
+    name = template[template.index("<") + 1 : template.index(">")]
+    table = schema.metadata.tables.get(template.split("/")[1])
     snapshot = server.extensions["board_store"].current()
-    codes = [] if snapshot is None else list(snapshot.reference.topics["code"])
-    code = str(codes[0]) if codes else "none"
-    return template.replace("<code>", code), {"code": code}
+    found = None
+    if snapshot is not None and table is not None and name in table.c:
+        with snapshot.engine.connect() as connection:
+            found = connection.scalar(sa.select(sa.func.min(table.c[name])))
+    value = "none" if found is None else str(found)
+    return template.replace(f"<{name}>", value), {name: value}
 
 
 def _props(node: Any) -> Iterator[tuple[str, Any]]:

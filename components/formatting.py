@@ -43,7 +43,8 @@ def amount(value: float, unit: str, scale: float) -> str:
     """Return an amount of a target in its unit: "2.4万套", "0.27万套", "558个", "2.14亿元".
 
     Amounts that are read together have one scale: from 10,000 on they are all told in 万 (of 万元
-    in 亿元), with at most two decimals.
+    in 亿元), with two decimals at most, more only where they keep a value below the scale from
+    reading as if it were the scale.
 
     Args:
         value: in the target's unit; NaN gives "—".

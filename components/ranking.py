@@ -63,6 +63,8 @@ def ranking_answer(period: str, counted: str, ranked: Ranking, names: Mapping[st
         if "immature" in reasons:
             return f"{period}诉求尚未成熟，{metric.name}暂不排名"
         return f"{period}没有{counted.removeprefix('个')}够得上最小样本，{metric.name}不排名"
+    if len(rows) == 1:
+        return f"{period}只有1{counted}参与排名，没有可比的"
     tiers = rows["tier"].tolist()
     parts = [
         f"{tiers.count(tier)}个{TIER_WORDS[tier]}" + ("其余" if tier == "above" else "")
@@ -96,7 +98,9 @@ def ranking_sentence(ranked: Ranking, names: Mapping[str, str], counted: str) ->
             listed = "、".join(own[:4]) + ("等" if len(own) > 4 else "")
             parts.append(f"{listed}{len(own)}{counted}{TIER_WORDS[tier]}其余")
     level = int((rows["tier"] == "level").sum())
-    if level:
+    if len(rows) == 1:
+        parts.append(f"只有{names[str(rows.index[0])]}参与排名，没有可比的")
+    elif level:
         parts.append(
             f"{level}个持平（差别在波动之内，名次不代表高低）" if parts
             else f"{level}{counted}彼此持平，名次不代表高低"
@@ -206,7 +210,7 @@ def rank_columns(
     metric = look.metric
     return [
         Column("name", word),
-        Column("rank", "名次", "end", phone=False),
+        Column("rank", "名次", "end", "按数值", phone=False),
         Column("band", "名次区间"),
         Column("tier", "与其余相比"),
         Column("value", metric.name, "end", metric.unit),

@@ -19,7 +19,7 @@ from data_access.case_counts import (
 )
 from data_access.question import Question
 from domain.comparison import aligned, of_window, weekly_by_group
-from domain.filters import BASIS_LABELS, DIMENSION_LABELS, Filters, to_search
+from domain.filters import BASIS_LABELS, BY_LABELS, DIMENSION_LABELS, Filters, to_search
 from domain.integrity import Case
 from domain.metrics import METRICS, Counts, Metric, total
 from domain.periods import (
@@ -128,6 +128,8 @@ def subject_of(question: Question) -> Subject:
     by: Group = "subdistrict" if one else "district"
     if asked.by in RANKED:
         by = asked.by
+    elif asked.by:
+        problems.append(f"不能按{BY_LABELS[asked.by]}排名，改为{DIMENSION_LABELS[by]}")
     key = asked.indicator
     if key == Filters().indicator:
         # What the filter bar shows when nothing was chosen.
@@ -135,7 +137,6 @@ def subject_of(question: Question) -> Subject:
     if key not in RANKED_BY:
         problems.append(f"{METRICS[key].name}多少不作高低，改按综合成绩排名")
         key = "composite"
-    rules = tried_out(question.rules, asked.weights)
     if key != "on_time":
         rows = counts_by_window(
             question.snapshot, reader(), _without_units(asked, by), question.windows, by
@@ -144,7 +145,13 @@ def subject_of(question: Question) -> Subject:
         if now["cases"].sum() and not now["revisits"].sum():
             problems.append(f"本期无有效回访，{METRICS[key].name}不可算，改按按时办结率排名")
             key = "on_time"
-    trial = rules != question.rules and key == "composite"
+    tried = tried_out(question.rules, asked.weights)
+    trial = tried != question.rules
+    if trial and key != "composite":
+        # The lists and files have 综合成绩 too: it must be the one in force where no mark is.
+        problems.append(f"权重{asked.weights}只用于综合成绩，未采用")
+        trial = False
+    rules = tried if trial else question.rules
     return Subject(question, by, METRICS[key], rules, trial, tuple(problems))
 
 
@@ -244,7 +251,10 @@ def ranking_of(subject: Subject) -> Ranking:
 
 
 def leagues_of(subject: Subject) -> dict[str, Ranking]:
-    """Return a ranking within each league, in the order of their first unit."""
+    """Return a ranking within each league, in the order of their first unit; {} without any.
+
+    Units of no league are in none of them.
+    """
 
     def compute() -> dict[str, Ranking]:
         field = field_of(subject)

@@ -17,12 +17,15 @@ from domain.programme import Topic
 from domain.projects import Grouping, Project, done_at, grouped
 from domain.rules import Rules
 from domain.schedule import Figures, Target, known_at
+from domain.scope import CITY, Scope
 from domain.targeting import Holder, Targeting, targeting
-from pages._answers import reader
+from pages._answers import everyone, reader
 from pages._programme import day_of, rules_of, year_of
 
 # What holds the stock of a target, and can be listed.
 LEVELS: tuple[By, ...] = ("district", "subdistrict", "project", "developer", "cause")
+# Developers and causes are of no one district.
+_LEVELS_OF_A_DISTRICT: tuple[By, ...] = ("district", "subdistrict", "project")
 # Weeks of history that are read where nobody reports for the whole city.
 _WEEKS = 60
 NAN = float("nan")
@@ -44,13 +47,18 @@ class Subject(NamedTuple):
     @property
     def by(self) -> By:
         """The unit of analysis."""
-        return self.question.filters.by if self.question.filters.by in LEVELS else "district"
+        return self.question.filters.by if self.question.filters.by in levels() else "district"
 
     @property
     def floor(self) -> float | None:
         """The least that must be left, in units, as the URL asks; None: as the rules say."""
         asked = self.question.filters.number("floor")
         return None if asked is None else float(asked)
+
+
+def levels() -> tuple[By, ...]:
+    """Return what can be listed for the reader."""
+    return LEVELS if reader().districts is None else _LEVELS_OF_A_DISTRICT
 
 
 def targets_with_stock(question: Question) -> tuple[tuple[Topic, Target], ...]:
@@ -113,9 +121,11 @@ def tried_out(rules: Rules, question: Question) -> Rules:
     return dataclasses.replace(rules, **changes) if changes else rules  # type: ignore[arg-type]
 
 
-def projects_of_target(question: Question, target: Target) -> tuple[Project, ...]:
-    """Return the projects of a target that the reader may see."""
-    every = projects_of(question.snapshot, reader())
+def projects_of_target(
+    question: Question, target: Target, scope: Scope | None = None
+) -> tuple[Project, ...]:
+    """Return the projects of a target that a scope may see; None: the reader's."""
+    every = projects_of(question.snapshot, scope or reader())
     return tuple(project for project in every if project.target == target.code)
 
 
@@ -131,12 +141,16 @@ def reporting_days(question: Question, target: Target, as_of: dt.date) -> list[d
     return [week.end for week in weeks_before(as_of, as_of, _WEEKS)]
 
 
-def holders(subject: Subject, by: By) -> tuple[Holder, ...]:
-    """Return who holds the stock of the target, whatever the filters: lists are of the city."""
+def holders(subject: Subject, by: By, scope: Scope | None = None) -> tuple[Holder, ...]:
+    """Return who holds the stock of the target, whatever the filters: lists are of the city.
+
+    Those that a scope may see; None: the reader's.
+    """
     question, target = subject.question, subject.target
+    scope = scope or reader()
     if by == "district":
-        return _districts(question, target)
-    projects = projects_of_target(question, target)
+        return _districts(question, target, scope)
+    projects = projects_of_target(question, target, scope)
     days = reporting_days(question, target, subject.as_of)
     found = []
     for (code, name), members in grouped(projects, _grouping(by)).items():
@@ -169,9 +183,9 @@ def _grouping(by: By) -> Grouping:
     return "project"
 
 
-def _districts(question: Question, target: Target) -> tuple[Holder, ...]:
-    parts = parts_by_district(question.snapshot, reader(), target.code)
-    figures: Mapping[str, Figures] = progress_by_district(question.snapshot, reader(), target.code)
+def _districts(question: Question, target: Target, scope: Scope) -> tuple[Holder, ...]:
+    parts = parts_by_district(question.snapshot, scope, target.code)
+    figures: Mapping[str, Figures] = progress_by_district(question.snapshot, scope, target.code)
     found = []
     for row in question.snapshot.reference.districts.itertuples(index=False):
         code = str(row.code)
@@ -190,12 +204,32 @@ def _districts(question: Question, target: Target) -> tuple[Holder, ...]:
 
 
 def targeting_of(subject: Subject, by: By | None = None) -> Targeting:
-    """Return the two lists of a unit of analysis, kept with the data version."""
+    """Return the two lists of a unit of analysis, kept with the data version.
+
+    Who is on a list is judged among all holders. A district's reader gets its own of them; shares
+    are of the city's, and no sum over what is left in it means anything.
+    """
     by = by or subject.by
     key = ("targeting", reader(), subject.target.code, by, subject.rules, subject.floor)
     return subject.question.snapshot.cached(
         key,
-        lambda: targeting(
-            subject.target, holders(subject, by), subject.as_of, subject.rules, subject.floor
-        ),
+        lambda: _lists(subject, by),
+    )
+
+
+def _lists(subject: Subject, by: By) -> Targeting:
+    def of(whose: Subject, scope: Scope) -> Targeting:
+        return targeting(
+            subject.target, holders(whose, by, scope), subject.as_of, subject.rules, subject.floor
+        )
+
+    if reader().districts is None:
+        return of(subject, reader())
+    whole = dataclasses.replace(subject.question, snapshot=everyone(subject.question))
+    found = of(subject._replace(question=whole), CITY)
+    own = {holder.code for holder in holders(subject, by)} - {"-"}
+    return dataclasses.replace(
+        found,
+        holdings=tuple(each for each in found.holdings if each.holder.code in own),
+        unknown=tuple(each for each in found.unknown if each.code in own),
     )

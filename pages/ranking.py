@@ -119,6 +119,8 @@ MOST_TRIED, WHOLE_TRIED = 20, 40
 LAST = 3
 # Points of a limit of the funnel.
 LIMIT_POINTS = 80
+# How the table is sorted: by no column.
+ORDER_WORDS = "先列明显高于其余的，再列持平的，最后列明显低于的"
 _SLIDER_WORDS = "三率权重：左柄以左为响应率，两柄之间为解决率，其余为满意率"
 _COMPOSITE = METRICS["composite"]
 NAN = float("nan")
@@ -240,7 +242,7 @@ def _choices(subject: Subject) -> html.Div:
         for each in RANKED
         if each != "district" or len(question.snapshot.reference.districts) > 1
     ]
-    grouped = "区域" if subject.by == "district" else "诉求量"
+    grouped = _grouped_by(subject)
     return html.Div(
         [
             choice_group(
@@ -268,9 +270,16 @@ def _choices(subject: Subject) -> html.Div:
     )  # fmt: skip
 
 
+def _grouped_by(subject: Subject) -> str:
+    return "区域" if subject.by == "district" else "诉求量"
+
+
 def _asked_by(key: str) -> dict[str, str]:
     """Return the options that rank by an indicator (``pages._ranking.subject_of``)."""
-    return {"indicator": key, "rank_by": key if key == "resolution" else ""}
+    options = {"indicator": key, "rank_by": key if key == "resolution" else ""}
+    if key != "composite":
+        options["weights"] = ""  # they count for nothing else
+    return options
 
 
 # --- Table ----------------------------------------------------------------------------------------
@@ -296,10 +305,9 @@ class Listing(NamedTuple):
 
 
 def _rankings(subject: Subject) -> dict[str, Ranking]:
-    """Return the rankings of the table: one of all, or one per league."""
-    if subject.question.filters.league:
-        return leagues_of(subject)
-    return {"": ranking_of(subject)}
+    """Return the rankings of the table: one of all, or one per league where there are any."""
+    found = leagues_of(subject) if subject.question.filters.league else {}
+    return found or {"": ranking_of(subject)}
 
 
 def _listing(subject: Subject, rankings: Mapping[str, Ranking]) -> Listing:
@@ -346,25 +354,31 @@ def show_table(question: Question) -> html.Section | html.Div:
         last = codes[-1] == members[-1] and not name
         whole = total(field.now.loc[members]) if name else field.whole
         part = _Part(subject, field, each, look, weekly, whole, field.outside if last else None)
-        block = part.table(codes)
         if name:
             told = ranking_sentence(each, names, subject.counted)
             blocks.append(html.H3([name, html.Small(told)], className="rank-league"))
-        blocks.append(block)
+        blocks.append(part.table(codes, name))
     trial = [trial_mark()] if subject.trial else []
     return panel(
         f"{subject.word}{subject.metric.name}排名",
         html.Div([*blocks, _pages(subject, listing)], className="rank-blocks"),
-        sentence="" if question.filters.league else _sentence(subject, rankings[""], names),
-        note=f"{subject.note}。先列明显高于其余的，再列持平的，最后列明显低于的；"
+        sentence=_sentence(subject, rankings, names),
+        note=f"{subject.note}。{ORDER_WORDS}；"
         f"▲高于 ●持平 ▼低于，横线为{INTERVAL_WORDS}，名次区间以外的名次数据不支持",
         actions=trial,
         wide=True,
     )
 
 
-def _sentence(subject: Subject, ranked: Ranking, names: Mapping[str, str]) -> str:
+def _sentence(subject: Subject, rankings: Mapping[str, Ranking], names: Mapping[str, str]) -> str:
+    if "" not in rankings:
+        units = field_of(subject).units
+        alone = units.loc[units["league"].isna(), "name"].tolist()
+        return f"{'、'.join(alone)}没有{_grouped_by(subject)}分组，不在表中。" if alone else ""
+    ranked = rankings[""]
     told = ranking_sentence(ranked, names, subject.counted)
+    if subject.question.filters.league:
+        told = f"数据没有{_grouped_by(subject)}分组，全部同列。{told}"
     if subject.by != "district" and marked_of(subject):
         told = f"只列所选的，名次在全部{len(ranked.ranked)}{subject.counted}之间。{told}"
     return told
@@ -408,8 +422,8 @@ class _Part:
         self.marked = marked_of(subject) if subject.by == "district" else frozenset()
         self.names = dict(zip(field.units["code"], field.units["name"], strict=True))
 
-    def table(self, codes: Sequence[str]) -> html.Div:
-        """Return the table of some of the units, in their order."""
+    def table(self, codes: Sequence[str], league: str) -> html.Div:
+        """Return the table of some of the units, in their order; ``league`` "": of everyone."""
         subject, rows = self.subject, self.ranked.ranked
         ranked_codes = [code for code in codes if code in rows.index]
         apart: dict[str, list[Line]] = {}
@@ -434,7 +448,8 @@ class _Part:
                 moved,
                 SPARK_WEEKS,
             ),
-            f"{subject.word}{subject.metric.name}排名：{subject.question.words}",
+            f"{league}{subject.word}{subject.metric.name}排名：{subject.question.words}。"
+            f"{ORDER_WORDS}",
         )
 
     def _reason(self, reason: str) -> str:
@@ -562,6 +577,7 @@ def show_funnel(question: Question) -> html.Section | html.Div:
         ),
         sentence=sentence,
         note=note,
+        actions=[trial_mark()] if subject.trial else [],
         twin=table_twin("控制限以外的单位", twin) if len(twin) else None,
         wide=True,
     )  # fmt: skip
@@ -826,6 +842,8 @@ def show_integrity(question: Question) -> html.Section | html.Div:
         sentence = f"{told}{len(flags)}{subject.counted}的分母异常收缩（{compare}），须核查。"
     else:
         sentence = f"{checked.checks}项检验没有发现分母异常收缩（{compare}）。"
+    if not field.whole["revisits"].iloc[0]:
+        sentence = f"本期无有效回访，三率不可算。{sentence}"
     unit = "百分点" if metric.kind == "rate" else metric.unit
     return panel(
         "数据是否可靠：分母有没有被做小",
@@ -837,6 +855,7 @@ def show_integrity(question: Question) -> html.Section | html.Div:
         note=f"{subject.note}。口径差 = 考核口径 − 全口径；剔除率按全口径；有效回访率降幅不到"
         f"{rules.smallest_revisit_drop:g}、剔除率升幅不到{rules.smallest_exclusion_jump:g}个百分点"
         "或在波动之内的不列异常",
+        actions=[trial_mark()] if subject.trial else [],
         wide=True,
     )  # fmt: skip
 
@@ -915,8 +934,8 @@ def _show_trial(question: Question, weights: str) -> html.Div:
         "全页改用",
         [
             (f"{each}（现行）" if each == present else each,
-             _href(question, weights="" if each == present else each),
-             each == (question.filters.weights or present))
+             _href(question, **_asked_by("composite"), weights="" if each == present else each),
+             each == subject.weights and subject.metric is _COMPOSITE)
             for each in dict.fromkeys([*listed, *([weights] if is_trial else [])])
         ],
     )  # fmt: skip
@@ -967,16 +986,24 @@ def _rate_rows(subject: Subject, codes: Sequence[str] | None) -> list[RateRow]:
         else:
             reason = ranked.unranked.at[code, "reason"]
             remark = f"{unranked_words(reason, subject.metric)}，不参与排名"
+        counts = _rate_counts(field.now.loc[[code]], subject.rules)
         rows.append(
             RateRow(
                 number,
                 names[str(code)],
-                _rate_counts(field.now.loc[[code]], subject.rules),
+                counts,
                 {key: float(each.at[code, "value"]) for key, each in values.items()},
-                remark,
+                _rate_remark(counts, remark),
             )
         )
     return rows
+
+
+def _rate_remark(counts: Mapping[str, int], remark: str) -> str:
+    """Return the remark, with why there are no rates where it does not say so."""
+    if counts["revisits"] or "无有效回访" in remark:
+        return remark
+    return "，".join(part for part in (remark, "无有效回访") if part)
 
 
 def _rate_counts(counts: Counts, rules: Rules) -> dict[str, int]:
@@ -987,7 +1014,8 @@ def _rate_sum(subject: Subject, name: str, counts: Counts, remark: str = "") -> 
     values = {
         key: float(estimate(counts, METRICS[key], subject.rules)["value"].iloc[0]) for key in RATES
     }
-    return RateRow("", name, _rate_counts(counts, subject.rules), values, remark)
+    summed = _rate_counts(counts, subject.rules)
+    return RateRow("", name, summed, values, _rate_remark(summed, remark))
 
 
 def _outside_row(subject: Subject) -> list[RateRow]:
@@ -1041,7 +1069,7 @@ def export_rates(question: Question) -> Export:
     field, ranked = field_of(subject), ranking_of(subject)
     rules, metric = subject.rules, subject.metric
     heads = [
-        Head("序号"),
+        Head("序号", "count"),
         Head(subject.word),
         *(Head(f"{title}（件）", "count") for _, title in rate_columns(rules)),
         *(
@@ -1054,7 +1082,8 @@ def export_rates(question: Question) -> Export:
     ]
 
     def cells(row: RateRow) -> list[object]:
-        return [row.number, row.name, *row.counts.values(), *row.values.values(), row.remark]
+        number = int(row.number) if row.number.isdecimal() else None
+        return [number, row.name, *row.counts.values(), *row.values.values(), row.remark]
 
     rates = Sheet(
         "三率统计表",

@@ -42,11 +42,11 @@ from components.targeting import (
 from data_access.question import Question
 from domain.filters import BY_LABELS, By, to_search
 from domain.targeting import Holding, Targeting, gains, leverage
-from pages._answers import answers
+from pages._answers import answers, reader, who
 from pages._exports import about, exported
 from pages._targeting import (
-    LEVELS,
     Subject,
+    levels,
     projects_of_target,
     subject_of,
     targeting_of,
@@ -141,6 +141,11 @@ def _holder_href(subject: Subject, code: str) -> str:
     return f"/projects{to_search(question.asked.shared)}"
 
 
+def _of_a_district() -> bool:
+    """Return whether the reader sees a district's own holders only: no picture of all of them."""
+    return reader().districts is not None
+
+
 # --- Summary ------------------------------------------------------------------------------------
 
 
@@ -171,8 +176,12 @@ def show_summary(question: Question) -> html.Div:
     shared = to_search(question.asked.shared)
     actions: list[Component] = [
         dcc.Link("项目台账", href=f"/projects{shared}", className="action"),
-        dcc.Link("达标方案", href=f"/plan{shared}", className="action"),
-        *export_links("targeting", question.canonical, "两张名单"),
+        *(
+            [dcc.Link("达标方案", href=f"/plan{shared}", className="action")]
+            if who().may("plan")
+            else []
+        ),
+        *(export_links("targeting", question.canonical, "两张名单") if who().may("export") else []),
     ]
     hrefs = {each.holder.code: _holder_href(subject, each.holder.code) for each in result.holdings}
     return html.Div(
@@ -197,7 +206,7 @@ def _choices(subject: Subject, result: Targeting) -> html.Div:
     """Return the target, the unit of analysis and the thresholds as links."""
     question, rules = subject.question, subject.rules
     has_projects = bool(projects_of_target(question, subject.target))
-    levels = [by for by in LEVELS if by == "district" or has_projects]
+    listed = [by for by in levels() if by == "district" or has_projects]
     targets = targets_with_stock(question)
     floor = count_in_words(result.floor, subject.target.unit)
     groups = [
@@ -209,7 +218,7 @@ def _choices(subject: Subject, result: Targeting) -> html.Div:
         choice_group("按", [
             (BY_LABELS[by], _href(question, by="" if by == "district" else by, floor=""),
              by == subject.by)
-            for by in levels
+            for by in listed
         ]),
         choice_group("抓零：近几周无进展", [
             (f"{weeks}周", _href(question, quiet=str(weeks)), weeks == rules.zero_weeks)
@@ -249,7 +258,7 @@ def _choices(subject: Subject, result: Targeting) -> html.Div:
 def show_pictures(question: Question) -> html.Div:
     """Return quadrant, Pareto and, for districts, the tile map."""
     subject = subject_of(question)
-    if subject is None:
+    if subject is None or _of_a_district():
         return html.Div()
     result = targeting_of(subject)
     target, rules = subject.target, subject.rules
@@ -289,7 +298,7 @@ def show_pictures(question: Question) -> html.Div:
 def show_map(question: Question) -> html.Section | html.Div:
     """Return the districts in their places; nothing for other units of analysis."""
     subject = subject_of(question)
-    if subject is None or subject.by != "district":
+    if subject is None or subject.by != "district" or _of_a_district():
         return html.Div()
     result = targeting_of(subject)
     places = {
@@ -396,14 +405,14 @@ def show_table(question: Question) -> html.Section | html.Div:
     ]
     rows = [Row(_cells(subject, result, each), each.holder.code in chosen) for each in shown]
     whole = result.holdings
-    total = Row(
+    total = None if _of_a_district() else Row(
         {
             "name": f"{question.snapshot.city}合计",
             "remaining": count(result.remaining),
             "share": share(1.0),
             "recent": _sum_recent(whole),
         }
-    )
+    )  # fmt: skip
     apart = []
     if result.unknown:
         apart.append(
@@ -506,7 +515,7 @@ def _quiet(each: Holding) -> str:
 def show_leverage(question: Question) -> html.Section | html.Div:
     """Return what attention would bring by the due day, most first."""
     subject = subject_of(question)
-    if subject is None:
+    if subject is None or _of_a_district():
         return html.Div()
     result = targeting_of(subject)
     target, rules = subject.target, subject.rules
@@ -558,7 +567,10 @@ def export_lists(question: Question) -> Export:
         return Export("抓零抓大户", about(question), (Sheet("名单", (Head("名称"),), []),))
     result = targeting_of(subject)
     target, rules = subject.target, subject.rules
-    worth = {each.holding.holder.code: each for each in leverage(result, rules)}
+    # The median pace is that of all holders, of whom a district's reader has not all.
+    worth = {} if _of_a_district() else {
+        each.holding.holder.code: each for each in leverage(result, rules)
+    }  # fmt: skip
     columns = (
         Head("代码"), Head(BY_LABELS[subject.by]), Head("名单"),
         Head("抓零连续周数", "count"), Head("抓大户连续周数", "count"),

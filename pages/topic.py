@@ -561,7 +561,9 @@ def show_effect(question: Question, code: str) -> html.Section | html.Div:
     if subject is None:
         return html.Div()
     line, effect = _line(subject), _effect(subject)
-    whose = "" if subject.cases == subject.everywhere else "全市"
+    # Whoever may not see the whole city compares within what he may see.
+    everywhere = "全市" if reader().is_whole else question.snapshot.city
+    whose = "" if subject.cases == subject.everywhere else everywhere
     parts: list[Component] = []
     if line.status in GOOD and line.volume.rising:
         parts.append(
@@ -585,7 +587,7 @@ def show_effect(question: Question, code: str) -> html.Section | html.Div:
         "进度之外，看实效",
         html.Div(parts),
         sentence=f"{whose}{effect_words(effect)}；{volume_words(line.volume)}。",
-        note=f"诉求：{subject.words}；与对照比较的为全市",
+        note=f"诉求：{subject.words}；与对照比较的为{everywhere}",
         wide=True,
     )
 
@@ -900,6 +902,9 @@ def _city_row(
 ) -> Row:
     whole = total(counts)
     rate = estimate(whole, _RESOLUTION, subject.question.rules).iloc[0]
+    if not reader().is_whole:
+        # Progress of the city beside cases of a part would be one row of two things.
+        return Row({"name": "全市", "value": _number(reported, reported.city)} if reported else {})
     cells: dict[str, Content] = {
         "name": subject.question.snapshot.city,
         "cases": count(float(whole["cases"].iloc[0])),
@@ -924,6 +929,8 @@ def _unplaced(
     counts: pd.DataFrame,
 ) -> list[Apart]:
     """Return what belongs to no district: cases not placed, progress not reported by one."""
+    if reader().districts is not None:
+        return []  # what is left of the city is the other districts'
     outside = counts[counts["code"] == UNPLACED]
     cells: dict[str, Content] = {}
     if not outside.empty:

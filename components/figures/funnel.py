@@ -195,7 +195,8 @@ def _labels(
             ("right", (x + 7, y - _LINE / 2, x + 7 + wide, y + _LINE / 2)),
             ("left", (x - 7 - wide, y - _LINE / 2, x - 7, y + _LINE / 2)),
         ):
-            inside = box[0] >= 0 and box[2] <= _PLOT[0] + 40
+            # Beyond the right end stand the names of the lines.
+            inside = box[0] >= 0 and box[2] <= _PLOT[0]
             if inside and not any(_overlap(box, other) for other in [*taken, *strong]):
                 taken.append(box)
                 notes.append(

@@ -24,7 +24,13 @@ PAGES = (
     "/plan",
     "/projects",
     "/projects/P0001",
+    "/cases",
+    "/cases?preset=overdue",
+    "/cases/nobody",
+    "/commitments",
+    "/brief",
     "/definitions",
+    "/audit",
     "/nowhere",
 )
 VIEWPORTS = ((1366, 768), (1920, 1080), (390, 844))

@@ -31,7 +31,7 @@ def cases_of(settings: Settings) -> int:
         snapshot = store.current()
         assert snapshot is not None
         with snapshot.engine.connect() as connection:
-            return connection.scalar(sa.select(sa.func.count()).select_from(schema.cases))
+            return connection.scalar(sa.select(sa.func.count()).select_from(schema.cases)) or 0
     finally:
         store.close()
 
