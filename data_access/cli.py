@@ -18,6 +18,7 @@ import click
 
 # The server imports this module only to register the commands: what they need comes with them.
 if TYPE_CHECKING:
+    from data_access.backup import Backup
     from data_access.loading.load import LoadResult
     from data_access.office.audit import Action
     from data_access.publishing import PublishedVersion
@@ -272,6 +273,48 @@ def rollback_command(version: str | None) -> None:
     current = rollback(settings, version)
     _record(settings, "rollback", current.key)
     click.echo(f"现在使用：{_described(current)}")
+
+
+@data_cli.command("backup", help="备份现行版本和办公库到一个文件；服务不必停。")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="文件")
+@_plain_errors
+def backup_command(file: Path) -> None:
+    """Write a backup file."""
+    from data_access.backup import back_up
+    from data_access.office.book import open_book
+    from data_access.settings import Settings
+
+    settings = Settings()
+    click.echo(f"已备份：{_held(back_up(settings, file, open_book(settings).file))}")
+
+
+@data_cli.command("restore", help="从备份文件恢复；--check 只检查备份是否完整。")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="文件")
+@click.option("--check", is_flag=True, help="只检查，不恢复。")
+@click.option("--force", is_flag=True, help="替换已有的办公库；须先停止服务。")
+@_plain_errors
+def restore_command(file: Path, check: bool, force: bool) -> None:
+    """Put back what a backup file holds."""
+    from data_access.backup import look, restore
+    from data_access.office.book import open_book
+    from data_access.settings import Settings
+
+    if check:
+        click.echo(f"备份完整：{_held(look(file))}")
+        return
+    settings = Settings()
+    held = restore(settings, file, open_book(settings).file, force=force)
+    _record(settings, "restore", _held(held))
+    click.echo(f"已恢复：{_held(held)}")
+
+
+def _held(held: Backup) -> str:
+    parts = [f"{held.made_at:%Y-%m-%d %H:%M}"]
+    if held.version is not None:
+        parts.append(f"版本 {held.version}")
+    if held.office:
+        parts.append("办公库")
+    return f"{' · '.join(parts)} · {held.bytes / 1e6:,.1f} MB"
 
 
 @data_cli.command("demo", help="生成演示数据并发布（不与真实数据合并）。")

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
 from data_access import schema
 from data_access.backup import BackupError, back_up, look, restore
+from data_access.cli import data_cli
+from data_access.office.audit import AuditFilter, all_lines
+from data_access.office.book import open_book
 from data_access.publishing import publish
 from data_access.settings import Settings
 from data_access.store import open_store
@@ -202,6 +206,28 @@ def test_a_load_that_runs_is_waited_for(board: Settings, tmp_path: Path) -> None
     finally:
         done.set()
         loader.join()
+
+
+def test_the_commands_back_up_check_and_restore(
+    board: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = CliRunner()
+    file = str(tmp_path / "backup.tar")
+    monkeypatch.setenv("BOARD_DATABASE_URL", "")
+    monkeypatch.setenv("BOARD_DATA_DIR", str(board.data_dir))
+    assert "版本 real-1.1" in run.invoke(data_cli, ["backup", file]).output
+    assert "备份完整" in run.invoke(data_cli, ["restore", file, "--check"]).output
+    twice = run.invoke(data_cli, ["backup", file])
+    assert (twice.exit_code, "已存在" in twice.output) == (1, True)
+    other = store_settings(tmp_path / "other")
+    monkeypatch.setenv("BOARD_DATA_DIR", str(other.data_dir))
+    result = run.invoke(data_cli, ["restore", file])
+    assert (result.exit_code, "已恢复" in result.output) == (0, True)
+    assert cases_of(other) == 50
+    book = open_book(other)
+    (line,) = all_lines(book, AuditFilter())
+    book.close()
+    assert line.action == "restore"
 
 
 def _hold(settings: Settings, ready: object, done: object) -> None:
