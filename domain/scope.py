@@ -8,9 +8,6 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
-# What a reader hears instead of another's name.
-PEER_NAMES = {"district": "其他区", "subdistrict": "其他街道乡镇", "unit": "其他单位"}
-
 
 @dataclass(frozen=True)
 class Scope:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
+import json
 import re
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import dash
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+from werkzeug import Request, Response
+from werkzeug.serving import make_server
 
 from data_access.office import accounts as accounts_module
 from data_access.office.accounts import add_account, set_disabled, set_password
@@ -452,3 +462,121 @@ def test_roles_without_export_take_nothing_along(make: Make, role: Any):
     sign_in(client)
     assert client.get("/export/rates.csv").status_code == 403
     assert all(action != "export" for _, action in actions(server))
+
+
+# --- Single sign-on -----------------------------------------------------------------------------
+
+
+class Issuer:
+    """An OpenID provider that signs in whoever is set, and checks what it is sent."""
+
+    def __init__(self) -> None:
+        self.name: Any = "Zhang"
+        self.asked: dict[str, str] = {}
+        self.changes: dict[str, Any] = {}
+        self._key = RSAKey.generate_key(2048, {"kid": "1"})
+        self._server = make_server("127.0.0.1", 0, Request.application(self._answer))
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _answer(self, request: Request) -> Response:
+        if request.path == "/.well-known/openid-configuration":
+            return self._json(
+                issuer=self.address,
+                authorization_endpoint=f"{self.address}/authorize",
+                token_endpoint=f"{self.address}/token",
+                jwks_uri=f"{self.address}/keys",
+                id_token_signing_alg_values_supported=["RS256"],
+            )
+        if request.path == "/keys":
+            return self._json(keys=[self._key.as_dict(private=False)])
+        assert request.path == "/token"
+        proof = hashlib.sha256(request.form["code_verifier"].encode()).digest()
+        assert base64.urlsafe_b64encode(proof).rstrip(b"=").decode() == self.asked["code_challenge"]
+        now = int(time.time())
+        claims = {
+            "iss": self.address, "aud": "board", "sub": "1", "iat": now, "exp": now + 60,
+            "nonce": self.asked["nonce"], "preferred_username": self.name, **self.changes,
+        }  # fmt: skip
+        signed = jwt.encode({"alg": "RS256", "kid": "1"}, claims, self._key)
+        return self._json(access_token="x", token_type="Bearer", id_token=signed)
+
+    @staticmethod
+    def _json(**values: Any) -> Response:
+        return Response(json.dumps(values), mimetype="application/json")
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    started = Issuer()
+    yield started
+    started.close()
+
+
+def through(issuer: Issuer, client: FlaskClient, onward: str = "/topics", state: str = ""):
+    """Go to the issuer and come back."""
+    away = client.get("/sign-in/sso", query_string={"next": onward})
+    assert away.status_code == 302
+    assert away.headers["Location"].startswith(f"{issuer.address}/authorize?")
+    issuer.asked = dict(parse_qsl(urlsplit(away.headers["Location"]).query))
+    assert issuer.asked["redirect_uri"] == "http://localhost/sign-in/sso/done"
+    asked = {"code": "c", "state": state or issuer.asked["state"]}
+    return client.get("/sign-in/sso/done", query_string=asked)
+
+
+def test_single_sign_on(make: Make, issuer: Issuer):
+    server = make(oidc_issuer=issuer.address, oidc_client_id="board")
+    client = server.test_client()
+    # Nobody gets in before there is an account, on a workstation either.
+    assert client.get("/").status_code == 302
+    page = client.get("/sign-in").text
+    assert "单点登录" in page
+    assert "password" not in page
+    assert through(issuer, client).status_code == 403
+    add_account(book_of(server), "zhang", "leader", [], None)
+    back = through(issuer, client)
+    assert back.headers["Location"] == "/topics"
+    assert client.get("/topics").status_code == 200
+    for wrong in (None, 5, ["zhang"], "li", ""):
+        issuer.name = wrong
+        assert through(issuer, server.test_client()).status_code == 403
+    assert actions(server)[-6:].count(("zhang", "sign_in")) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"aud": "other"}, {"iss": "http://evil.example"}, {"nonce": "x"}, {"exp": 1}],
+)
+def test_a_token_that_is_not_for_us_is_refused(make: Make, issuer: Issuer, changes: dict[str, Any]):
+    server = make(oidc_issuer=issuer.address, oidc_client_id="board")
+    add_account(book_of(server), "zhang", "leader", [], None)
+    issuer.changes = changes
+    assert through(issuer, server.test_client()).status_code == 401
+
+
+def test_an_answer_nobody_asked_for_is_refused(make: Make, issuer: Issuer):
+    server = make(oidc_issuer=issuer.address, oidc_client_id="board")
+    client = server.test_client()
+    assert through(issuer, client, state="forged").status_code == 401
+    assert client.get("/sign-in/sso/done?error=access_denied&state=x").status_code == 401
+    assert server.test_client().get("/sign-in/sso/done?code=c&state=x").status_code == 401
+
+
+def test_an_issuer_that_is_away_is_said(make: Make):
+    server = make(oidc_issuer="http://127.0.0.1:9", oidc_client_id="board")
+    answer = server.test_client().get("/sign-in/sso")
+    assert answer.status_code == 502
+    assert "单点登录暂时不可用" in answer.text
+    assert make_nothing_to_sso(server) == 404
+
+
+def make_nothing_to_sso(server: Flask) -> int:
+    """Return what is answered where there is no single sign-on."""
+    server.extensions.pop("board_sso")
+    return server.test_client().get("/sign-in/sso").status_code
