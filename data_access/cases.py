@@ -210,12 +210,12 @@ def day_counts(snapshot: Snapshot, scope: Scope, listing: Listing) -> pd.DataFra
     return snapshot.cached(key, lambda: _day_counts(snapshot, scope, listing))
 
 
-def _table_of(listing: Listing) -> sa.Table:
+def _table_of(scope: Scope, listing: Listing) -> sa.Table:
     """Return the smallest table that knows every column of the conditions."""
     filters = listing.filters
     by_category = bool(filters.topic or filters.category)
     by_case = filters.channel or filters.unit or listing.terms or listing.communities
-    if by_case or (by_category and filters.subdistrict):
+    if by_case or scope.units is not None or (by_category and filters.subdistrict):
         return schema.cases
     if by_category:
         return schema.daily_category
@@ -223,7 +223,7 @@ def _table_of(listing: Listing) -> sa.Table:
 
 
 def _day_counts(snapshot: Snapshot, scope: Scope, listing: Listing) -> pd.DataFrame:
-    table = _table_of(listing)
+    table = _table_of(scope, listing)
     unplaced = table.c.district_id.is_(None)
     if table is schema.cases:
         counts: list[sa.ColumnElement[Any]] = [
@@ -317,11 +317,16 @@ def _source(
 
 def _seen(snapshot: Snapshot, scope: Scope, table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
     """Return what a scope lets be seen of an alias of the case table."""
-    if scope.districts is None:
-        return []
-    districts = snapshot.reference.districts
-    ids = districts.loc[districts["code"].isin(sorted(scope.districts)), "id"]
-    return [table.c.district_id.in_([int(each) for each in ids])]
+    reference = snapshot.reference
+    where: list[sa.ColumnElement[bool]] = []
+    for codes, frame, column in (
+        (scope.districts, reference.districts, table.c.district_id),
+        (scope.units, reference.units, table.c.lead_unit_id),
+    ):
+        if codes is not None:
+            ids = frame.loc[frame["code"].isin(sorted(codes)), "id"]
+            where.append(column.in_([int(each) for each in ids]))
+    return where
 
 
 def shelved_until(snapshot: Snapshot, scope: Scope, listing: Listing, last: dt.date) -> int:
@@ -368,7 +373,7 @@ def groups(snapshot: Snapshot, scope: Scope, listing: Listing) -> pd.DataFrame:
         records = [
             (
                 *street.get(row[0], ("", "")),
-                mask(row[1]),
+                mask(row[1] or ""),
                 *category.get(row[2], ("", "")),
                 dt.date((row[3] - 1) // 12, (row[3] - 1) % 12 + 1, 1),
                 *row[4:],

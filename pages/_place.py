@@ -344,7 +344,8 @@ def _league_name(subject: Subject) -> str:
         return ""
     if subject.place.kind == "subdistrict":
         bands = subject.question.rules.volume_bands
-        return f"同档：全市按诉求量分{bands}档，本处在{word}，{len(codes)}个街道乡镇"
+        city = subject.question.snapshot.city
+        return f"同档：{city}按诉求量分{bands}档，本处在{word}，{len(codes)}个街道乡镇"
     units = _peers(subject).units
     zone = units.loc[units["code"] == subject.place.code, "zone"].iloc[0]
     return f"同类：{LEAGUES.get(zone, zone)}，{len(codes)}个区"
@@ -995,7 +996,12 @@ def peers(subject: Subject) -> html.Section | html.Div:
     district = _rankings(subject)[1]
     groups = [
         (f"{subject.place.district_name}的街道乡镇", "本区", district, field.whole),
-        (f"全市诉求量{word}的街道乡镇", word, of_band, total(everyone.now.loc[codes])),
+        (
+            f"{subject.question.snapshot.city}诉求量{word}的街道乡镇",
+            word,
+            of_band,
+            total(everyone.now.loc[codes]),
+        ),
     ]
     parts, told = [], []
     for heading, whole_word, ranked, whole in groups:

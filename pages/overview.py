@@ -643,7 +643,10 @@ def show_trend(question: Question) -> html.Section:
     return panel(
         title,
         graph(
-            rates_trend_figure(own, city), f"{title}：{sentence}", "overview-trend-graph", "27rem"
+            rates_trend_figure(own, city, question.snapshot.city),
+            f"{title}：{sentence}",
+            "overview-trend-graph",
+            "27rem",
         ),
         sentence=sentence,
         note=note,

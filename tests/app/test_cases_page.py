@@ -489,6 +489,8 @@ def test_a_file_comes_in_pieces_and_loses_none(
     demo_settings: Settings, make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
 ):
     server = make_server(demo_settings)
+    # The file says when it was taken.
+    monkeypatch.setattr("pages._answers.present", lambda: dt.datetime(2021, 4, 13, 9))
     search = f"?{WHOLE}&columns=created"
     whole = server.test_client().get(f"/export/cases.csv{search}").data
     monkeypatch.setattr("data_access.cases._BATCH", 100)
