@@ -29,6 +29,8 @@ PATHS = frozenset({LIVE, READY, METRICS})
 
 log = structlog.get_logger("board")
 
+# The library decides when it is loaded whether it counts into files that workers share.
+_SHARED = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 # Made once per process: create_app() may run several times in one.
 _requests = Counter("board_requests", "Requests answered", ["kind", "status"])
 # The budgets of a page lie at 0.15 s and 0.5 s.
@@ -86,7 +88,7 @@ def register(server: Flask, callback_path: str, token: str) -> None:
         if not _may_read(token):
             abort(403)
         registry = CollectorRegistry()
-        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        if _SHARED:
             multiprocess.MultiProcessCollector(registry)
         else:
             for each in (_requests, _seconds, _panels):

@@ -19,6 +19,12 @@ def sample(text: str, name: str) -> float:
     return float(found[1])
 
 
+@pytest.fixture(autouse=True)
+def _set_too_late(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Set what only counts before the library is loaded, as loading gunicorn.conf.py does."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+
+
 def test_ready_only_when_there_is_something_to_serve(
     server: Flask, make_server: MakeServer, tmp_path: Path
 ) -> None:
