@@ -10,6 +10,7 @@ from flask import Flask
 from pydantic import SecretStr
 
 from data_access.settings import Settings
+from pages import _monitoring
 from tests.app.board import CALLBACKS, MakeServer
 
 
@@ -22,7 +23,8 @@ def sample(text: str, name: str) -> float:
 @pytest.fixture(autouse=True)
 def _set_too_late(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Set what only counts before the library is loaded, as loading gunicorn.conf.py does."""
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    if not _monitoring._SHARED:
+        monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
 
 
 def test_ready_only_when_there_is_something_to_serve(
@@ -52,9 +54,7 @@ def test_requests_are_counted_by_kind(server: Flask) -> None:
 def test_a_panel_that_fails_is_counted(server: Flask) -> None:
     client = server.test_client()
     before = sample(client.get("/metrics").text, "board_panel_failures_total")
-    from pages._monitoring import panel_failed
-
-    panel_failed()
+    _monitoring.panel_failed()
     assert sample(client.get("/metrics").text, "board_panel_failures_total") == before + 1
 
 
