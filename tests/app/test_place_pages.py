@@ -341,7 +341,7 @@ def test_who_its_like_are(city: City):
     said = words(of_class(city.place("summary", "district", "110109"), "place-facts"))
     assert "同类：城市副中心、平原新城，5个区" in said
     said = words(of_class(city.place("summary", "subdistrict", "110100008"), "place-facts"))
-    assert "同档：全市按诉求量分3档，本处在第1档" in said
+    assert "同档：某市按诉求量分3档，本处在第1档" in said
     # Alone in no zone: nobody is its like.
     assert "同类" not in words(of_class(city.place("summary", "district", "110117"), "place-facts"))
 
