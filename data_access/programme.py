@@ -15,7 +15,7 @@ from data_access.case_counts import conditions
 from data_access.limits import programme_conditions
 from data_access.store import Snapshot
 from domain.filters import Filters
-from domain.outcomes import COUNT_COLUMNS
+from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
 from domain.periods import Window
 from domain.programme import Topic, Unit
 from domain.schedule import Figures, Target
@@ -377,34 +377,24 @@ def _cases(
     # What was closed after the cut-off is open, as in every figure.
     later = sa.func.coalesce(cases.c.closed_at > snapshot.cutoff, sa.false())
     closed = sa.and_(cases.c.closed, ~later)
-    repeats: sa.ColumnElement[int] = sa.literal(0)
-    source: sa.FromClause = cases
-    order: list[Any] = [cases.c.created_at.desc(), cases.c.case_id]
-    if kind == "oldest_open":
-        where.append(~closed)
-        order = [cases.c.created_at, cases.c.case_id]
-    elif kind == "repeated":
-        again = (
-            sa.select(cases.c.repeat_of, sa.func.count().label("repeats"))
-            .where(cases.c.repeat_of.is_not(None), *where)
-            .group_by(cases.c.repeat_of)
-            .subquery()
-        )
-        source = cases.join(again, again.c.repeat_of == cases.c.case_id)
-        repeats, order = again.c.repeats, [again.c.repeats.desc(), cases.c.case_id]
-    else:
-        assert kind == "newest"
     names = ("case_id", "created_at", "due_at", "summary")
     places = ("district_id", "subdistrict_id", "category_id")
-    statement = (
-        sa.select(*(cases.c[name] for name in (*names, *places)), closed.label("closed"), repeats)
-        .select_from(source)
-        .where(*where)
-        .order_by(*order)
-        .limit(limit)
-    )
+    listed = sa.select(
+        *(cases.c[name] for name in (*names, *places)), closed.label("closed")
+    ).where(*where)
+    repeats: dict[str, int] = {}
     with snapshot.engine.connect() as connection:
-        rows = connection.execute(statement).all()
+        if kind == "repeated":
+            rows, repeats = _most_repeated(connection, listed, where, limit)
+        elif kind == "oldest_open":
+            days = _days_of_the_first(snapshot, scope, filters, kind, limit)
+            listed = listed.where(~closed, *days).order_by(cases.c.created_at, cases.c.case_id)
+            rows = list(connection.execute(listed.limit(limit)))
+        else:
+            assert kind == "newest"
+            days = _days_of_the_first(snapshot, scope, filters, kind, limit)
+            listed = listed.where(*days).order_by(cases.c.created_at.desc(), cases.c.case_id)
+            rows = list(connection.execute(listed.limit(limit)))
     reference = snapshot.reference
     district, street, category = (
         dict(zip(frame["id"], frame["name"], strict=True))
@@ -419,7 +409,7 @@ def _cases(
             category.get(row.category_id, ""),
             row.summary or "",
             bool(row.closed),
-            int(row[-1]),
+            repeats.get(row.case_id, 0),
         )
         for row in rows
     ]
@@ -427,13 +417,76 @@ def _cases(
     return pd.DataFrame(records, columns=[*columns, "repeats"])
 
 
+def _most_repeated(
+    connection: sa.Connection,
+    listed: sa.Select,
+    where: Sequence[sa.ColumnElement[bool]],
+    limit: int,
+) -> tuple[list[Any], dict[str, int]]:
+    """Return the rows of ``listed`` that most others repeat, and case id → number of repeats.
+
+    In steps, not as a join of the case table with itself: a few cases are found by their ids at
+    once, and no database has to match all with all.
+    """
+    first, number = schema.cases.c.repeat_of, sa.func.count()
+    matters = (
+        sa.select(first, number)
+        .where(first.is_not(None), *where)
+        .group_by(first)
+        .order_by(number.desc(), first)
+    )
+    asked = 5 * limit
+    while True:
+        repeats = {str(row[0]): int(row[1]) for row in connection.execute(matters.limit(asked))}
+        # The first case of a matter may be of another topic or place: then it is not listed.
+        rows = list(connection.execute(listed.where(schema.cases.c.case_id.in_(list(repeats)))))
+        if len(rows) >= limit or len(repeats) < asked:
+            break
+        asked *= 10
+    rows.sort(key=lambda row: (-repeats[row.case_id], row.case_id))
+    return rows[:limit], repeats
+
+
+def _days_of_the_first(
+    snapshot: Snapshot, scope: Scope, filters: Filters, kind: str, limit: int
+) -> list[sa.ColumnElement[bool]]:
+    """Return conditions for the days on which the first cases of a list were created.
+
+    An aggregate tells them at once; without them the whole history would be read for ten cases.
+    No condition where the aggregates do not know the place.
+    """
+    if filters.subdistrict or scope.units is not None:
+        return []
+    daily, newest = schema.daily_category, kind == "newest"
+    number = sa.func.sum(daily.c.cases if newest else daily.c.cases - daily.c.closed)
+    day = daily.c.created_on
+    statement = (
+        sa.select(day, sa.cast(number, sa.BigInteger))
+        .where(*conditions(snapshot, scope, filters, daily))
+        .group_by(day)
+        .having(number > 0)
+        .order_by(day.desc() if newest else day)
+    )
+    created, found, last = schema.cases.c.created_on, 0, None
+    with snapshot.engine.connect() as connection:
+        for day_of_some, cases in connection.execute(statement):
+            last = day_of_some
+            found += cases
+            if found >= limit:
+                break
+    if last is None:
+        return [sa.false()]
+    return [created >= last if newest else created <= last]
+
+
 def counts_by_topic_and_district(
     snapshot: Snapshot, scope: Scope, filters: Filters, window: Window
 ) -> dict[str, pd.DataFrame]:
-    """Return topic code → counts by district: ``COUNT_COLUMNS``, index district code.
+    """Return topic code → counts by district: ``COUNT_COLUMNS`` (int64), index district code.
 
-    Cases without a known district have the index "". ``filters`` narrow 口径 only: the rug shows
-    every district.
+    One row per district in the reference's order, zeros where it has no case; the last row, with
+    the index "", has the cases without a known district. A topic without cases is left out.
+    ``filters`` narrow 口径 only: the rug shows every district.
     """
 
     def read() -> dict[str, pd.DataFrame]:
@@ -452,14 +505,18 @@ def counts_by_topic_and_district(
             rows = connection.execute(statement).all()
         topics, districts = snapshot.reference.topics, snapshot.reference.districts
         topic_of = dict(zip(topics["id"], topics["code"], strict=True))
-        district_of = dict(zip(districts["id"], districts["code"], strict=True))
-        result: dict[str, dict[str, tuple]] = {}
-        for row in rows:
-            code = str(district_of.get(row[1], ""))
-            result.setdefault(str(topic_of[row[0]]), {})[code] = tuple(row[2:])
+        place = {int(identity): row for row, identity in enumerate(districts["id"])}
+        index = pd.Index([*districts["code"].astype(str), ""], name="code")
+        # Arrays, then one frame per topic: pandas would take longer to gather them row by row.
+        counted: dict[str, np.ndarray] = {}
+        for topic, district, *counts in rows:
+            own = counted.setdefault(
+                str(topic_of[topic]), np.zeros((len(index), len(COUNT_COLUMNS)), dtype="int64")
+            )
+            own[place.get(district, -1)] += np.array(counts, dtype="int64")
         return {
-            topic: pd.DataFrame.from_dict(own, orient="index", columns=list(COUNT_COLUMNS))
-            for topic, own in result.items()
+            topic: pd.DataFrame(own, index=index, columns=COUNT_INDEX)
+            for topic, own in counted.items()
         }
 
     return snapshot.cached(("topic districts", scope, filters.basis, window), read)

@@ -206,11 +206,14 @@ def estimated(columns: Columns, metric: Metric, rules: Rules) -> dict[str, np.nd
     centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n) * scale
     half = Z / (1 + Z**2 / n) * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) * scale
     squares = metric.squares(columns, rules) if metric.squares else None
-    if squares is not None and not (metric.kind == "rate" and np.allclose(squares, numerator)):
+    if squares is not None:
         # Per-case scores that are not all 0 or 1: the mean's own error, exact. A group in which
         # every case scored the same keeps Wilson's interval: zero width would claim certainty.
         variance = np.maximum(squares / n - value**2, 0)
         spread = variance > 1e-12 * scale**2
+        if metric.kind == "rate":
+            # By row: the interval of a group does not depend on the groups beside it.
+            spread &= ~np.isclose(squares, numerator)
         centre = np.where(spread, value, centre)
         half = np.where(spread, Z * np.sqrt(variance / n), half)
     return {

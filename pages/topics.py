@@ -49,6 +49,7 @@ from domain.comparison import of_window
 from domain.filters import BASIS_LABELS, ORDER_LABELS, to_search
 from domain.metrics import METRICS, estimate, standings
 from domain.metrics import Standing as Mark
+from domain.outcomes import COUNT_INDEX
 from domain.periods import Window, weeks_before
 from domain.programme import Tasks, Topic, tasks
 from domain.schedule import (
@@ -435,8 +436,8 @@ def show_rug(question: Question) -> html.Section:
             "name": link_cell(topic.name, _topic_href(question, topic.code))
         }
         if own is not None:
-            # Unplaced cases are outside: they stand for no district.
-            frame = own.reindex(districts["code"], fill_value=0)
+            # Unplaced cases, the last row, are outside: they stand for no district.
+            frame = own.iloc[:-1]
             marks = standings(frame, _RESOLUTION, question.rules)
             rates = estimate(frame, _RESOLUTION, question.rules)["value"].tolist()
             cases = frame["cases"].tolist()
@@ -524,9 +525,10 @@ def show_units(question: Question) -> html.Section:
         leads, key=lambda code: (-sum(each.status in LATE for each in leads[code]), names[code])
     )
     least = question.rules.minimum_tasks
+    rates = _resolution_of_units(question, {code: leads[code] for code in leading}, counts)
     rows = [
         Row(_unit_cells(question, names[code], leads[code], supports[code], dates.get(code),
-                        counts, least))
+                        rates.get(code), least))
         for code in leading
     ]  # fmt: skip
     helping = sorted(
@@ -534,7 +536,7 @@ def show_units(question: Question) -> html.Section:
         key=lambda code: (-dates[code].overdue, names[code]),
     )
     others = [
-        Row(_unit_cells(question, names[code], [], supports[code], dates[code], counts, least))
+        Row(_unit_cells(question, names[code], [], supports[code], dates[code], None, least))
         for code in helping
     ]
     columns = [
@@ -573,13 +575,27 @@ def _tasks_by_unit(question: Question, year: int, as_of: dt.date) -> dict[str, T
     }
 
 
+def _resolution_of_units(
+    question: Question, leads: dict[str, list[Line]], counts: pd.DataFrame
+) -> dict[str, dict[str, float]]:
+    """Return unit → ``cases`` of its topics and the columns of ``estimate``; units with cases."""
+    summed = {}
+    for code, own in leads.items():
+        topics = [line.topic.code for line in own if line.topic.code in counts.index]
+        if topics:
+            summed[code] = counts.loc[topics, COUNT_INDEX].to_numpy().sum(axis=0)
+    frame = pd.DataFrame.from_dict(summed, orient="index", columns=COUNT_INDEX)
+    found = estimate(frame, _RESOLUTION, question.rules).assign(cases=frame["cases"])
+    return {str(code): row for code, row in found.to_dict("index").items()}
+
+
 def _unit_cells(
     question: Question,
     name: str,
     own: Sequence[Line],
     supported: int,
     done: Tasks | None,
-    counts: pd.DataFrame,
+    rate: dict[str, float] | None,
     least: int,
 ) -> dict[str, Content]:
     cells: dict[str, Content] = {
@@ -595,16 +611,11 @@ def _unit_cells(
             else f"{NO_VALUE}（不足{least}项）",
             "overdue": count(done.overdue),
         }
-    codes = [line.topic.code for line in own if line.topic.code in counts.index]
-    if codes:
-        together = counts.loc[codes].drop(columns="name").sum().to_frame().T
-        rate = estimate(together.drop(columns="window"), _RESOLUTION, question.rules).iloc[0]
+    if rate is not None:
         cells |= {
-            "volume": count(float(together["cases"].iloc[0])),
-            "resolution": value_cell(_RESOLUTION, float(rate["value"]), float(rate["n"])),
-            "interval": interval_bar(
-                _RESOLUTION, float(rate["value"]), float(rate["low"]), float(rate["high"])
-            )
+            "volume": count(rate["cases"]),
+            "resolution": value_cell(_RESOLUTION, rate["value"], rate["n"]),
+            "interval": interval_bar(_RESOLUTION, rate["value"], rate["low"], rate["high"])
             if rate["n"] >= question.rules.minimum_revisits
             else "样本不足",
         }

@@ -432,9 +432,11 @@ def test_counts_by_topic_and_district_equal_the_oracle(
     assert set(found) == set(wanted)
     for topic, frame in found.items():
         assert list(frame.columns) == list(COUNT_COLUMNS)
-        assert set(frame.index) == set(wanted[topic])
-        for district, cases in wanted[topic].items():
-            tally = oracle.tally(cases, CUTOFF, Rules())
+        districts = published.snapshot.reference.districts["code"]
+        assert list(frame.index) == [*districts, ""]
+        assert set(wanted[topic]) <= set(frame.index)
+        for district in frame.index:
+            tally = oracle.tally(wanted[topic].get(district, []), CUTOFF, Rules())
             assert frame.loc[district].to_dict() == {name: tally[name] for name in COUNT_COLUMNS}
     if scope is CITY:
         assert set(found) == {"2021-01", "2021-02", "2021-03"}
