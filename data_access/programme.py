@@ -484,9 +484,9 @@ def counts_by_topic_and_district(
 ) -> dict[str, pd.DataFrame]:
     """Return topic code → counts by district: ``COUNT_COLUMNS`` (int64), index district code.
 
-    One row per district in the reference's order, zeros where it has no case; the last row, with
-    the index "", has the cases without a known district. A topic without cases is left out.
-    ``filters`` narrow 口径 only: the rug shows every district.
+    One row per district of the scope in the reference's order, zeros where it has no case; the
+    last row, with the index "", has the cases without a known district. A topic without cases is
+    left out. ``filters`` narrow 口径 only: the rug shows every district.
     """
 
     def read() -> dict[str, pd.DataFrame]:
@@ -504,6 +504,8 @@ def counts_by_topic_and_district(
         with snapshot.engine.connect() as connection:
             rows = connection.execute(statement).all()
         topics, districts = snapshot.reference.topics, snapshot.reference.districts
+        if scope.districts is not None:
+            districts = districts[districts["code"].isin(sorted(scope.districts))]
         topic_of = dict(zip(topics["id"], topics["code"], strict=True))
         place = {int(identity): row for row, identity in enumerate(districts["id"])}
         index = pd.Index([*districts["code"].astype(str), ""], name="code")

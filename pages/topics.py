@@ -436,8 +436,8 @@ def show_rug(question: Question) -> html.Section:
             "name": link_cell(topic.name, _topic_href(question, topic.code))
         }
         if own is not None:
-            # Unplaced cases, the last row, are outside: they stand for no district.
-            frame = own.iloc[:-1]
+            # Unplaced cases are outside: they stand for no district.
+            frame = own.reindex(districts["code"], fill_value=0)
             marks = standings(frame, _RESOLUTION, question.rules)
             rates = estimate(frame, _RESOLUTION, question.rules)["value"].tolist()
             cases = frame["cases"].tolist()
