@@ -43,4 +43,5 @@ if [ -z "${TEST_DATABASE_URL:-}" ]; then
 fi
 
 if [ -n "$require_all" ]; then options+=(-p tools.nothing_skipped); fi
-step "tests" "$python" -m pytest "${options[@]}" "$@"
+# By module: what a module sets up once is set up once. More processes than that share too little.
+step "tests" "$python" -m pytest -n logical --maxprocesses 4 --dist loadscope "${options[@]}" "$@"
