@@ -1195,6 +1195,8 @@ def _question(signal: Signal) -> str:
         "topic_overdue": "为何到期未完成，新的完成日期是哪天",
         "topic_behind": "差在哪个环节，要市里解决什么",
         "topic_unanswered": "谁牵头、目标多少、何时报进度",
+        "promise_broken": "承诺为何没有兑现，新的日期是哪天",
+        "promise_due": "承诺已到期，结果如何",
         "stale": "数据为何没有更新",
         "gap": "没有诉求的几天是否漏报",
         "unplaced": "未定位的诉求何时补全地点",

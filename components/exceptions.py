@@ -17,8 +17,11 @@ MOST = 5
 _TONES = {"alert": ("◆", "须处理"), "watch": ("■", "须关注")}
 
 
-def signal_sentence(signal: Signal, city: str = "全市") -> str:
-    """Return an exception as a sentence with its figure and what the figure rests on."""
+def signal_sentence(signal: Signal, city: str) -> str:
+    """Return an exception as a sentence with its figure and what the figure rests on.
+
+    ``city``: what the whole is called.
+    """
     place = signal.place or city
     if signal.kind == "rate_fall":
         metric = METRICS[signal.metric]
@@ -53,6 +56,15 @@ def signal_sentence(signal: Signal, city: str = "全市") -> str:
         word = "双抓" if signal.kind == "target_both" else "抓零"
         left = amount(signal.amount, signal.unit, signal.amount)
         return f"{place}{word}（{signal.metric}）：连续第{count(signal.count)}周，剩余{left}"
+    if signal.kind == "promise_broken":
+        newest = (
+            f"{place}{signal.metric}到期"
+            if signal.count == 1
+            else (f"最近一项为{place}，{signal.metric}到期")
+        )
+        return f"{count(signal.count)}项承诺未兑现：{newest}"
+    if signal.kind == "promise_due":
+        return f"{count(signal.count)}项承诺已到期，待认定或待数据"
     if signal.kind == "stale":
         return f"数据已{count(signal.count)}天未更新，以下各数只到数据截至时为止"
     if signal.kind == "gap":
@@ -64,7 +76,7 @@ def exception_list(
     signals: Sequence[Signal],
     hrefs: Sequence[str | None],
     normal_count: int,
-    city: str = "全市",
+    city: str,
 ) -> html.Section:
     """Return the exceptions, most important first, and how many checks found nothing.
 

@@ -17,6 +17,7 @@ from domain.metrics import METRICS
 from domain.periods import Window
 from domain.rules import Rules
 from domain.schedule import Figures, Target, known_at
+from domain.signals import Checked, Signal, SignalKind, Tone
 
 NAN = float("nan")
 
@@ -289,3 +290,32 @@ def of_week(
             or (commitment.due_on < week.start and outcome.standing in OVERDUE)
         )
     ]
+
+
+def promise_exceptions(judged: Sequence[tuple[Commitment, Outcome]]) -> Checked:
+    """Return the promises that were not kept as one exception, those not settled as another.
+
+    One line each, however many there are: the list of exceptions has room for five. A meeting
+    begins with them, hence a weight above most. ``place`` and
+    ``metric`` tell who promised and the day (ISO) of the newest; ``count`` how many.
+    Two checks, none where nothing is due.
+    """
+    due = [
+        (commitment, outcome)
+        for commitment, outcome in judged
+        if outcome.standing not in ("open", "withdrawn")
+    ]
+    signals = []
+    kinds: tuple[tuple[SignalKind, Tone, frozenset[Standing]], ...] = (
+        ("promise_broken", "alert", frozenset(("broken",))),
+        ("promise_due", "watch", OVERDUE - {"broken"}),
+    )
+    for kind, tone, standings in kinds:
+        own = [commitment for commitment, outcome in due if outcome.standing in standings]
+        if own:
+            newest = max(own, key=lambda each: (each.due_on, each.number))
+            day = newest.due_on.isoformat()
+            signals.append(
+                Signal(kind, tone, "", newest.by, day, count=len(own), weight=50.0 + len(own))
+            )
+    return Checked(tuple(signals), len(kinds) if due else 0)

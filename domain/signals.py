@@ -35,7 +35,10 @@ SignalKind = Literal[
     "topic_behind",
     "target_zero",
     "target_both",
+    "promise_broken",
+    "promise_due",
 ]
+Tone = Literal["alert", "watch"]
 WATCHED_RATES = ("resolution", "satisfaction", "response")
 
 
@@ -44,13 +47,14 @@ class Signal:
     """One exception.
 
     ``code`` and ``place`` name the district, street or topic ("" for the whole). ``metric`` is a
-    key of METRICS, a Status, the name of a target or "". ``value`` is a fraction, ``amount`` a
-    change in percentage points or of a target what is left in its ``unit``, ``count`` a number of
-    cases, days or weeks, ``weight`` orders signals of one tone.
+    key of METRICS, a Status, the name of a target, the day of a promise (ISO) or "". ``value`` is
+    a fraction, ``amount`` a change in percentage points or of a target what is left in its
+    ``unit``, ``count`` a number of cases, promises, days or weeks, ``weight`` orders signals of
+    one tone.
     """
 
     kind: SignalKind
-    tone: Literal["alert", "watch"]
+    tone: Tone
     code: str = ""
     place: str = ""
     metric: str = ""
@@ -137,32 +141,31 @@ def falling_rates(
 
 def overdue_stock(groups: pd.DataFrame, now: pd.DataFrame, rules: Rules) -> Checked:
     """Return places whose share of overdue cases is beyond noise above the rest together."""
-    enough = now["cases"] > 0
-    whole_cases, whole_overdue = float(now["cases"].sum()), float(now["overdue"].sum())
-    places = np.flatnonzero(enough.to_numpy())
-    z_values = []
-    for place in places:
-        cases, overdue = float(now["cases"].iloc[place]), float(now["overdue"].iloc[place])
-        rest = whole_cases - cases
-        base = (whole_overdue - overdue) / rest if rest > 0 else overdue / cases
-        pooled = whole_overdue / whole_cases
-        error = np.sqrt(pooled * (1 - pooled) * (1 / cases + (1 / rest if rest > 0 else 0)))
-        z_values.append((overdue / cases - base) / error if error > 0 else 0.0)
-    fired = _discovered(stats.norm.sf(np.array(z_values, dtype=float)), rules)
+    cases, overdue = (now[name].to_numpy(dtype="float64") for name in ("cases", "overdue"))
+    whole_cases, whole_overdue = cases.sum(), overdue.sum()
+    places = np.flatnonzero(cases > 0)
+    cases, overdue = cases[places], overdue[places]
+    rest = whole_cases - cases
+    alone = rest <= 0
+    others = np.where(alone, 1.0, rest)
+    base = np.where(alone, overdue / cases, (whole_overdue - overdue) / others)
+    pooled = whole_overdue / whole_cases if whole_cases else 0.0
+    error = np.sqrt(pooled * (1 - pooled) * (1 / cases + np.where(alone, 0.0, 1 / others)))
+    z_values = (overdue / cases - base) / np.where(error > 0, error, np.inf)
+    hits = _discovered(stats.norm.sf(z_values), rules) & (overdue >= rules.overdue_floor)
     signals = tuple(
         Signal(
             "overdue",
             "alert",
-            groups["code"].iloc[place],
-            groups["name"].iloc[place],
+            groups["code"].iloc[places[row]],
+            groups["name"].iloc[places[row]],
             "overdue_rate",
-            float(now["overdue"].iloc[place] / now["cases"].iloc[place]),
-            count=int(now["overdue"].iloc[place]),
-            n=int(now["cases"].iloc[place]),
-            weight=100 * float(now["overdue"].iloc[place] / now["cases"].iloc[place]),
+            float(overdue[row] / cases[row]),
+            count=int(overdue[row]),
+            n=int(cases[row]),
+            weight=100 * float(overdue[row] / cases[row]),
         )
-        for place, hit in zip(places, fired, strict=True)
-        if hit and now["overdue"].iloc[place] >= rules.overdue_floor
+        for row in np.flatnonzero(hits)
     )
     return Checked(signals, len(places))
 
@@ -202,20 +205,19 @@ def shrinking_denominators(
         if hit and changes[place].amount <= -rules.smallest_revisit_drop
     ]
     checks = len(fair)
-    shares = [
-        (all_counts["cases"] - counts["cases"]) / all_counts["cases"].where(all_counts["cases"] > 0)
-        for counts, all_counts in ((now, now_all), (before, before_all))
-    ]
-    sizes = [all_counts["cases"].astype("float64") for all_counts in (now_all, before_all)]
-    pooled = (shares[0] * sizes[0] + shares[1] * sizes[1]) / (sizes[0] + sizes[1])
-    error = np.sqrt(pooled * (1 - pooled) * (1 / sizes[0] + 1 / sizes[1]))
-    rise = shares[0] - shares[1]
-    fair = [place for place in range(len(groups)) if np.isfinite(rise.iloc[place])]
-    checks += len(fair)
-    z_values = np.array(
-        [rise.iloc[p] / error.iloc[p] if error.iloc[p] > 0 else 0.0 for p in fair], dtype=float
+    kept, kept_before = (each["cases"].to_numpy(dtype="float64") for each in (now, before))
+    sizes = [each["cases"].to_numpy(dtype="float64") for each in (now_all, before_all)]
+    share, base = (
+        (size - left) / np.where(size > 0, size, np.nan)
+        for size, left in zip(sizes, (kept, kept_before), strict=True)
     )
-    fired = _discovered(stats.norm.sf(z_values), rules)
+    rise = share - base
+    places = np.flatnonzero(np.isfinite(rise))
+    checks += len(places)
+    own, then = (size[places] for size in sizes)
+    pooled = (share[places] * own + base[places] * then) / (own + then)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / own + 1 / then))
+    fired = _discovered(stats.norm.sf(rise[places] / np.where(error > 0, error, np.inf)), rules)
     signals += [
         Signal(
             "excluding",
@@ -223,14 +225,14 @@ def shrinking_denominators(
             groups["code"].iloc[place],
             groups["name"].iloc[place],
             "",
-            float(shares[0].iloc[place]),
-            float(100 * rise.iloc[place]),
-            count=int(now_all["cases"].iloc[place] - now["cases"].iloc[place]),
-            n=int(now_all["cases"].iloc[place]),
-            weight=float(100 * rise.iloc[place]),
+            float(share[place]),
+            float(100 * rise[place]),
+            count=int(sizes[0][place] - kept[place]),
+            n=int(sizes[0][place]),
+            weight=float(100 * rise[place]),
         )
-        for place, hit in zip(fair, fired, strict=True)
-        if hit and 100 * rise.iloc[place] >= rules.smallest_exclusion_jump
+        for place, hit in zip(places, fired, strict=True)
+        if hit and 100 * rise[place] >= rules.smallest_exclusion_jump
     ]
     return Checked(tuple(signals), checks)
 

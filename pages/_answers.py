@@ -16,6 +16,7 @@ from plotly.io.json import to_json_plotly
 from components.plain import plain
 from components.states import error_state, forbidden_state
 from data_access.office.book import Book
+from data_access.office.commitments import stamp
 from data_access.question import NothingPublishedError, Question, ask, is_hidden
 from data_access.store import Snapshot, Store
 from domain.accounts import NOBODY, Reader, permission_of_page
@@ -71,6 +72,11 @@ def everyone(question: Question) -> Snapshot:
     return snapshot
 
 
+def answers_with_commitments(draw: Callable[..., Component]) -> Callable[..., Any]:
+    """Return ``answers(draw)`` for a panel that also tells of commitments: they change any time."""
+    return _answering(draw, lambda: stamp(book()))
+
+
 def answers(draw: Callable[..., Component]) -> Callable[..., Any]:
     """Return a callback that answers the question in the store.
 
@@ -81,6 +87,10 @@ def answers(draw: Callable[..., Component]) -> Callable[..., Any]:
     One panel that fails says so, with a reference that stands in the log; the others stay. What
     the role does not open, or names a place outside the scope, is refused before anything is asked.
     """
+    return _answering(draw, lambda: "")
+
+
+def _answering(draw: Callable[..., Component], entered: Callable[[], str]) -> Callable[..., Any]:
     permission = permission_of_page(draw.__module__)
 
     @functools.wraps(draw)
@@ -104,6 +114,7 @@ def answers(draw: Callable[..., Component]) -> Callable[..., Any]:
                 to_search(question.asked),
                 *named,
                 f"{present():%Y-%m-%d %H}",
+                entered(),
             )
             # As text: a drawn panel as Python objects takes ten times the memory.
             text = question.snapshot.cached(

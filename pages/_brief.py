@@ -38,7 +38,6 @@ from data_access.case_counts import (
     closings_by_window,
     counts_by_week,
     counts_by_window,
-    days_with_cases,
 )
 from data_access.case_counts import Group as Grouping
 from data_access.cases import groups, ladder, page_of_cases
@@ -93,18 +92,11 @@ from domain.ranking import Ranking, ranking
 from domain.rules import rules_in_force
 from domain.schedule import ATTENTION, GOOD
 from domain.signals import (
-    Checked,
     Signal,
-    data_problems,
-    falling_rates,
-    overdue_stock,
-    shrinking_denominators,
-    targeting_exceptions,
-    together,
-    topic_exceptions,
 )
 from pages._answers import book, reader, who
 from pages._commitments import chosen, judged, target_of_code
+from pages._exceptions import exceptions_of, group_of
 from pages._exports import about
 from pages._programme import day_of, lines, year_of
 from pages._ranking import Subject, field_of, history_of, periods_of, ranking_of
@@ -194,24 +186,17 @@ def _than(question: Question) -> str:
     }[compare]  # fmt: skip
 
 
-def _group(question: Question) -> Grouping:
-    """Return by what places are compared, as on 总览: streets within a district, else districts."""
-    filters = question.filters
-    one = len(question.snapshot.reference.districts) == 1
-    return "subdistrict" if filters.district or filters.subdistrict or one else "district"
-
-
 def _counts(question: Question, group: Grouping) -> pd.DataFrame:
     return counts_by_window(question.snapshot, reader(), question.filters, question.windows, group)
 
 
 def _whole(question: Question) -> Counts:
-    return total(of_window(_counts(question, _group(question)), "now"))
+    return total(of_window(_counts(question, group_of(question)), "now"))
 
 
 def _measured(question: Question, keys: Sequence[str]) -> dict[str, Measured]:
     """Return indicators of the place with 环比 and 同比."""
-    rows, windows = _counts(question, _group(question)), dict(question.windows)
+    rows, windows = _counts(question, group_of(question)), dict(question.windows)
     before = {
         COMPARE_LABELS[name]: (total(of_window(rows, name)), windows[name].days)
         for name in ("previous", "year")
@@ -275,7 +260,7 @@ def _overall(question: Question) -> Section:
         snapshot, reader(), question.filters, (("now", question.period.window),)
     )["now"]
     weeks = _weeks(question)
-    rows = counts_by_week(snapshot, reader(), question.filters, weeks, _group(question))
+    rows = counts_by_week(snapshot, reader(), question.filters, weeks, group_of(question))
     weekly = {
         key: weekly_estimates(rows, weeks, METRICS[key], rules) for key in ("volume", *words.TREND)
     }
@@ -315,88 +300,19 @@ def _indicators(question: Question) -> Section:
     )  # fmt: skip
 
 
-def _places(question: Question) -> pd.DataFrame:
-    """Return the places compared on 总览."""
-    reference, filters = question.snapshot.reference, question.filters
-    if _group(question) == "district":
-        return reference.districts
-    streets, districts = reference.subdistricts, reference.districts
-    if filters.subdistrict:
-        return streets[streets["code"].isin(list(filters.subdistrict))]
-    if filters.district:
-        chosen = districts.loc[districts["code"].isin(list(filters.district)), "id"]
-        return streets[streets["district_id"].isin(chosen)]
-    return streets
-
-
-def checked_of(question: Question) -> Checked:
-    """Return the exceptions of the question, those of 总览."""
-    return _kept(question, "checked", lambda: _checked(question))
-
-
-def _checked(question: Question) -> Checked:
-    snapshot, rules, filters = question.snapshot, question.rules, question.filters
-    places, group = _places(question), _group(question)
-    rows = _counts(question, group)
-    cases = of_window(rows, "now")
-    now, window = aligned(cases, places), question.period.window
-    unplaced = int(cases.loc[cases["code"] == UNPLACED, "cases"].sum())
-    missing = window.days - days_with_cases(snapshot, reader(), filters, window)
-    clock = None if snapshot.is_demo else present()
-    results = [
-        overdue_stock(places, now, rules),
-        data_problems(snapshot.cutoff, clock, missing, unplaced, int(cases["cases"].sum()), rules),
-    ]
-    if question.compared:
-        name, compared = question.compared
-        days = (window.days, compared.days)
-        before = aligned(of_window(rows, name), places)
-        results.append(falling_rates(places, now, before, rules, days))
-        assessed, everything = (
-            counts_by_window(
-                snapshot, reader(), filters.narrowed(basis=basis), question.windows, group
-            )
-            for basis in ("assessed", "all")
-        )
-        results.append(
-            shrinking_denominators(
-                places,
-                aligned(of_window(assessed, "now"), places),
-                aligned(of_window(assessed, name), places),
-                aligned(of_window(everything, "now"), places),
-                aligned(of_window(everything, name), places),
-                rules,
-            )
-        )
-    if not (filters.district or filters.subdistrict):
-        found = [
-            line
-            for line in lines(question, year_of(question))
-            # Of other topics a packet about one says nothing.
-            if not filters.topic or line.topic.code in filters.topic
-        ]
-        results.append(topic_exceptions([line.state for line in found]))
-    subject = None if filters.subdistrict else subject_of(question)
-    if subject is not None and (not filters.topic or subject.topic.code in filters.topic):
-        listed = targeting_exceptions(targeting_of(subject, "district"))
-        own = [each for each in listed.signals if each.code in filters.district]
-        results.append(Checked(tuple(own), len(filters.district)) if filters.district else listed)
-    return together(*results)
-
-
 def _signal_filters(question: Question, signal: Signal) -> str:
     """Return the query string that narrows to what an exception is about."""
     if not signal.code:
         return question.canonical
     if signal.kind.startswith("topic_"):
         return to_search(question.filters.narrowed(topic=(signal.code,)))
-    if signal.kind.startswith("target_") or _group(question) == "district":
+    if signal.kind.startswith("target_") or group_of(question) == "district":
         return to_search(question.filters.narrowed(district=(signal.code,)))
     return to_search(question.filters.narrowed(subdistrict=(signal.code,)))
 
 
 def _exceptions(question: Question) -> Section:
-    checked = checked_of(question)
+    checked = exceptions_of(question)
     filters = [_signal_filters(question, signal) for signal in checked.signals]
     return words.exceptions(
         _heading(question, "exceptions"), _place(question), checked, filters, _source(question)
@@ -676,7 +592,7 @@ def _news(question: Question) -> Section:
 def _questions(question: Question) -> Section:
     leads = {topic.code: topic.leads for topic in _topic_lines(question)}
     return words.follow_ups(
-        _heading(question, "questions"), _place(question), checked_of(question).signals, leads,
+        _heading(question, "questions"), _place(question), exceptions_of(question).signals, leads,
         _lists(question),
     )  # fmt: skip
 
@@ -789,7 +705,7 @@ def section_of(question: Question, key: SectionKey) -> Section:
         return section
 
     # Commitments are entered while the data version stays.
-    entered = stamp(book()) if key == "promises" else ""
+    entered = stamp(book()) if key in ("promises", "exceptions", "questions") else ""
     return _kept(question, f"section {key} {entered}", make)
 
 

@@ -47,11 +47,9 @@ from components.tables import (
 from components.tile_map import standing_mark, tile_map
 from data_access.case_counts import (
     UNPLACED,
-    Group,
     closings_by_window,
     counts_by_week,
     counts_by_window,
-    days_with_cases,
 )
 from data_access.question import Question, names
 from domain.comparison import (
@@ -69,20 +67,10 @@ from domain.metrics import HEADLINE, METRICS, Change, Metric, broken_identities,
 from domain.outcomes import COUNT_COLUMNS
 from domain.periods import Window, present, weeks_before
 from domain.schedule import ATTENTION, GOOD, STATUS_WORDS
-from domain.signals import (
-    Checked,
-    Signal,
-    data_problems,
-    falling_rates,
-    overdue_stock,
-    shrinking_denominators,
-    targeting_exceptions,
-    together,
-    topic_exceptions,
-)
-from pages._answers import answers, reader
+from domain.signals import Signal
+from pages._answers import answers, answers_with_commitments, reader
+from pages._exceptions import exceptions_of, group_of, places_of
 from pages._programme import day_of, lines, year_of
-from pages._targeting import subject_of, targeting_of
 
 PATH = "/"
 dash.register_page(__name__, path=PATH, title="总览 · 接诉即办督办看板", name="总览", order=0)
@@ -120,40 +108,19 @@ def layout(**_query: str) -> html.Div:
 # --- What the panels are about ------------------------------------------------------------------
 
 
-def _group(question: Question) -> Group:
-    """Return by what places are compared: streets within a district, else districts."""
-    filters = question.filters
-    one = len(question.snapshot.reference.districts) == 1
-    return "subdistrict" if filters.district or filters.subdistrict or one else "district"
-
-
 def _group_word(question: Question) -> str:
-    return "街道乡镇" if _group(question) == "subdistrict" else "区"
-
-
-def _places(question: Question) -> pd.DataFrame:
-    """Return the places compared (``code``, ``name``, tile places, population), in order."""
-    reference, filters = question.snapshot.reference, question.filters
-    if _group(question) == "district":
-        return reference.districts
-    streets, districts = reference.subdistricts, reference.districts
-    if filters.subdistrict:
-        return streets[streets["code"].isin(list(filters.subdistrict))]
-    if filters.district:
-        chosen = districts.loc[districts["code"].isin(list(filters.district)), "id"]
-        return streets[streets["district_id"].isin(chosen)]
-    return streets
+    return "街道乡镇" if group_of(question) == "subdistrict" else "区"
 
 
 def _many(question: Question) -> bool:
     """Return whether the tiles need the whole width of the page."""
-    return len(_places(question)) > MOST_TILES_BESIDE
+    return len(places_of(question)) > MOST_TILES_BESIDE
 
 
 def _counts(question: Question) -> pd.DataFrame:
     """Return the counts of the page: one row per window and place."""
     return counts_by_window(
-        question.snapshot, reader(), question.filters, question.windows, _group(question)
+        question.snapshot, reader(), question.filters, question.windows, group_of(question)
     )
 
 
@@ -167,7 +134,7 @@ def _weeks(question: Question) -> tuple[Window, ...]:
 def _in_weeks(question: Question) -> pd.DataFrame:
     """Return the counts of each place in the weeks of the trend."""
     return counts_by_week(
-        question.snapshot, reader(), question.filters, _weeks(question), _group(question)
+        question.snapshot, reader(), question.filters, _weeks(question), group_of(question)
     )
 
 
@@ -177,7 +144,7 @@ def _narrowed(question: Question, **changes: str | tuple[str, ...]) -> str:
 
 
 def _narrowed_to(question: Question, code: str) -> str:
-    if _group(question) == "district":
+    if group_of(question) == "district":
         return _narrowed(question, district=(code,))
     return _narrowed(question, subdistrict=(code,))
 
@@ -190,7 +157,7 @@ def _definition(question: Question, metric: Metric) -> str:
 
 
 @callback(Output("overview-summary", "children"), Input("question", "data"))
-@answers
+@answers_with_commitments
 def show_summary(question: Question) -> html.Div:
     """Return the answer sentence, the exceptions and the headline figures."""
     rows = _counts(question)
@@ -215,7 +182,7 @@ def show_summary(question: Question) -> html.Div:
     broken = broken_identities({str(name): int(n) for name, n in now.iloc[0].items()})
     if broken:
         raise ValueError("、".join(broken))
-    checked = _exceptions(question, rows)
+    checked = exceptions_of(question)
     return html.Div(
         [
             head,
@@ -281,70 +248,11 @@ def _cards(question: Question, wholes: dict[str, Measured]) -> list[html.Article
     return cards
 
 
-def _exceptions(question: Question, rows: pd.DataFrame) -> Checked:
-    """Return the exceptions of the page; the hour, because stale data is one."""
-    key = ("exceptions", reader(), question.canonical, f"{present():%Y-%m-%d %H}")
-    return question.snapshot.cached(key, lambda: _checked(question, rows))
-
-
-def _checked(question: Question, rows: pd.DataFrame) -> Checked:
-    snapshot, rules, filters = question.snapshot, question.rules, question.filters
-    places = _places(question)
-    now = aligned(of_window(rows, "now"), places)
-    cases = of_window(rows, "now")
-    window = question.period.window
-    unplaced = int(cases.loc[cases["code"] == UNPLACED, "cases"].sum())
-    missing = window.days - days_with_cases(snapshot, reader(), filters, window)
-    results = [
-        overdue_stock(places, now, rules),
-        data_problems(
-            snapshot.cutoff,
-            None if snapshot.is_demo else present(),
-            missing,
-            unplaced,
-            int(cases["cases"].sum()),
-            rules,
-        ),
-    ]
-    if question.compared:
-        name, compared = question.compared
-        before = aligned(of_window(rows, name), places)
-        everything = counts_by_window(
-            snapshot, reader(), filters.narrowed(basis="all"), question.windows, _group(question)
-        )
-        assessed = counts_by_window(
-            snapshot,
-            reader(),
-            filters.narrowed(basis="assessed"),
-            question.windows,
-            _group(question),
-        )
-        results += [
-            falling_rates(places, now, before, rules, (window.days, compared.days)),
-            shrinking_denominators(
-                places,
-                aligned(of_window(assessed, "now"), places),
-                aligned(of_window(assessed, name), places),
-                aligned(of_window(everything, "now"), places),
-                aligned(of_window(everything, name), places),
-                rules,
-            ),
-        ]
-    if not (filters.district or filters.subdistrict):
-        # Progress is the city's: a district's page hears of its own.
-        year = year_of(question)
-        results.append(topic_exceptions([line.state for line in lines(question, year)]))
-    subject = None if filters.subdistrict else subject_of(question)
-    if subject is not None:
-        listed = targeting_exceptions(targeting_of(subject, "district"))
-        own = [each for each in listed.signals if each.code in filters.district]
-        results.append(Checked(tuple(own), len(filters.district)) if filters.district else listed)
-    return together(*results)
-
-
 def _signal_href(question: Question, signal: Signal) -> str | None:
     if signal.kind.startswith("topic_"):
         return _topic_href(question, signal.code)
+    if signal.kind.startswith("promise_"):
+        return f"/commitments{to_search(question.asked)}"
     if signal.kind.startswith("target_"):
         return f"/targeting{to_search(question.asked.narrowed(district=(signal.code,)))}"
     return _narrowed_to(question, signal.code) if signal.code else None
@@ -428,7 +336,7 @@ def _place_rows(question: Question) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _compared_places(question: Question) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rows, places = _counts(question), _places(question)
+    rows, places = _counts(question), places_of(question)
     now = aligned(of_window(rows, "now"), places)
     before, days = None, (1, 1)
     if question.compared:
@@ -451,7 +359,7 @@ def _compared_places(question: Question) -> tuple[pd.DataFrame, pd.DataFrame]:
     # A rate that stands on a shrunken denominator must not pass for a good one.
     shrunken = {
         signal.code
-        for signal in _exceptions(question, rows).signals
+        for signal in exceptions_of(question).signals
         if signal.kind in ("shrinking", "excluding")
     }
     table["flag"] = ["※分母收缩" if code in shrunken else "" for code in table["code"]]
@@ -492,7 +400,7 @@ def show_places(question: Question) -> html.Section:
     metric, word = METRICS[question.filters.indicator], _group_word(question)
     rows = _counts(question)
     present_rows = of_window(rows, "now")
-    if _group(question) == "district":
+    if group_of(question) == "district":
         table = table.assign(per_ten_thousand=per_ten_thousand(table, now).to_numpy())
     ordered = table.sort_values(
         ["value", "volume_value"], ascending=[metric.better == "lower", False], kind="stable"
@@ -564,7 +472,7 @@ def _place_columns(question: Question, look: _Look) -> list[Column]:
         else Column("share", "占比", "end"),
         *(comparison if question.compared else []),
         Column("volume", "诉求量", "end", "件"),
-        *(ratio if _group(question) == "district" else []),
+        *(ratio if group_of(question) == "district" else []),
         Column("revisits", "有效回访", "end", "件"),
         *(Column(key, METRICS[key].name, "end", METRICS[key].unit) for key in REVISIT_INDICATORS),
         Column("on_time", METRICS["on_time"].name, "end"),

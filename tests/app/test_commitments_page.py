@@ -215,6 +215,26 @@ def test_texts_are_texts(own_board: Board) -> None:
     assert "'=HYPERLINK(1)" in file.decode("utf-8-sig")
 
 
+def test_what_is_overdue_is_an_exception_at_once(own_board: Board) -> None:
+    def exceptions(search: str = "") -> str:
+        return shown(own_board, "overview-summary", search)
+
+    assert "承诺" not in exceptions()
+    enter(own_board, due="2021-04-01")
+    assert "1项承诺已到期，待认定或待数据" in exceptions(f"?district={CHANGPING}")
+    # Of another district, a street or another topic nothing is said.
+    for search in ("?district=110105", "?subdistrict=110114001", "?topic=2021-02"):
+        assert "承诺" not in exceptions(search)
+    assert "已认定" in say(own_board, "1", "broken", "没有方案")
+    assert "1项承诺未兑现：昌平区2021-04-01到期" in exceptions()
+    enter(own_board, by="丰台区", district="110106", due="2021-04-02")
+    assert "已认定" in say(own_board, "2", "broken", "没有方案")
+    assert "2项承诺未兑现：最近一项为丰台区，2021-04-02到期" in exceptions()
+    for number in ("1", "2"):
+        say(own_board, number, "withdrawn", "误录")
+    assert "承诺" not in exceptions()
+
+
 def test_the_filters_narrow_the_ledger(own_board: Board) -> None:
     enter(own_board)
     enter(own_board, district="110108", by="海淀区")

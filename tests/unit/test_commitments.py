@@ -25,6 +25,7 @@ from domain.commitments import (
     checked,
     in_words_only,
     of_week,
+    promise_exceptions,
 )
 from domain.periods import Window
 from domain.rules import Rules
@@ -194,6 +195,28 @@ def test_more_data_never_turn_a_kept_promise_into_a_broken_one(points, as_of):
         assert later in ("broken", "late")
     if as_of < DUE:
         assert first in ("open", "kept")
+
+
+def test_unkept_promises_are_one_exception_and_unsettled_ones_another():
+    def told(*standings):
+        return promise_exceptions(
+            [
+                (promise(number=place, by=f"第{place}家"), Outcome(standing))
+                for place, standing in enumerate(standings)
+            ]
+        )
+
+    nothing = told("open", "withdrawn")
+    assert (nothing.signals, nothing.checks) == ((), 0)
+    settled = told("kept", "late", "open")
+    assert (settled.signals, settled.checks) == ((), 2)
+    found = told("broken", "unjudged", "broken", "waiting", "kept", "withdrawn", "waiting")
+    assert found.checks == 2
+    assert [(each.kind, each.tone, each.count, each.place) for each in found.signals] == [
+        ("promise_broken", "alert", 2, "第2家"),
+        ("promise_due", "watch", 3, "第6家"),
+    ]
+    assert {each.metric for each in found.signals} == {DUE.isoformat()}
 
 
 # --- What is entered ------------------------------------------------------------------------------
