@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any, NamedTuple
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from components.brief_canvas import FORMS, SOURCE, sections_with_canvas
 from components.exports.document import numeral
 from components.exports.native_charts import described
-from components.figures.brief import chart_figure
-from components.figures.template import graph
+from components.figures.brief import chart_svg, least_width
 from components.formatting import count, moment, value_text
-from components.plain import plain
+from components.page_strip import DEMO_WORDS
+from components.plain import Html, plain
 from components.tables import Column, Row, data_table
 from domain.brief import (
     LONGEST_EDIT,
@@ -21,6 +23,7 @@ from domain.brief import (
     STYLE_LABELS,
     Difference,
     Figure,
+    Number,
     Packet,
     Paragraph,
     Problem,
@@ -35,8 +38,13 @@ from domain.metrics import METRICS
 from domain.periods import PeriodKind
 
 FORMATS = {"docx": "Word", "pptx": "PPT", "xlsx": "Excel 附件", "pdf": "PDF"}
-# Rows of a table on the screen; the files have all of them.
+# Rows of a table in a draft; the settled packet and its files have all of them.
 SHOWN_ROWS = 20
+# A table of so many rows stays on one page of paper; a longer one repeats its head.
+_TOGETHER = 12
+_WORD = 6
+# Pictures on the screen: for a page and for a phone, in pixels, and the size of their type.
+_PAGE, _PHONE = (720, 13.0), (340, 11.0)
 _PAGES = {
     "stock": "/cases", "groups": "/cases", "rank": "/ranking", "remaining": "/targeting",
     "completion": "/topics", "gap": "/topics", "topics": "/topics", "tasks": "/topics",
@@ -176,17 +184,21 @@ def progress(done: int, of: int, failed: Sequence[str]) -> list[Component]:
 # --- Drafts and packets ---------------------------------------------------------------------------
 
 
-def draft_section(section: Section) -> list[Component]:
-    """Return a section with fields to edit its paragraphs; ids are by paragraph."""
+def draft_section(section: Section, asked: str) -> list[Component]:
+    """Return a section with fields to edit its paragraphs; ids are by paragraph.
+
+    ``asked`` tells one question of one writer from any other: assets/33-brief.js keeps by it what
+    was written, and puts it back when the same is asked again.
+    """
     return [
         html.H2(section.heading),
         # Fields stay components; the rest has none and can be ready HTML.
-        *(_editable(each) for each in section.paragraphs),
-        *(plain(each) for each in _pictures(section, f"brief-{section.key}")),
+        *(_editable(each, asked) for each in section.paragraphs),
+        *(plain(each) for each in _pictures(section, SHOWN_ROWS)),
     ]
 
 
-def _editable(paragraph: Paragraph) -> html.Div:
+def _editable(paragraph: Paragraph, asked: str) -> html.Div:
     field = dcc.Textarea(
         id=part_id("edit", paragraph.key),
         value=paragraph.draft,
@@ -208,7 +220,7 @@ def _editable(paragraph: Paragraph) -> html.Div:
             ),
         ],
         className="brief-paragraph",
-        **{"data-draft": paragraph.draft},
+        **{"data-draft": paragraph.draft, "data-key": paragraph.key, "data-asked": asked},
     )
 
 
@@ -223,7 +235,7 @@ def packet_sections(packet: Packet) -> list[Component]:
             [
                 html.H2(f"{numeral(number)}、{section.heading}"),
                 *(_settled(each) for each in section.paragraphs if each.text),
-                *_pictures(section, f"packet-{section.key}"),
+                *_pictures(section),
             ],
             className="panel brief-section",
         )
@@ -244,24 +256,33 @@ def _settled(paragraph: Paragraph) -> Component:
     )
 
 
-def _pictures(section: Section, prefix: str) -> list[Component]:
+def _pictures(section: Section, most_rows: int | None = None) -> list[Component]:
     shown: list[Component] = []
     for chart in section.charts:
-        tall = f"{max(14, 5 + 2 * len(chart.categories))}rem" if chart.kind == "bars" else "16rem"
+        words = described(chart)
+        drawn = []
+        for (width, size), name in ((_PAGE, "is-page"), (_PHONE, "is-phone")):
+            wide = max(width, least_width(chart, size) if width < _PAGE[0] else 0)
+            lines = 5 + 2 * len(chart.categories) if chart.kind == "bars" else 0
+            high = round(max(0.4 * _PAGE[0], 1.3 * size * lines))
+            drawn.append(
+                html.Div(
+                    Html(chart_svg(chart, wide, high, size, words)),
+                    className=f"brief-drawn {name}",
+                    style={"--wide": f"{wide}px"},
+                )
+            )
         shown.append(
             html.Figure(
                 [
                     html.Figcaption(chart.title),
-                    graph(
-                        chart_figure(chart), described(chart),
-                        f"{prefix}-{chart.key.replace('.', '-')}", tall,
-                    ),
+                    *drawn,
                     html.P(_source(chart.note, chart.period), className="panel-note"),
                 ],
                 className="brief-chart",
             )
-        )  # fmt: skip
-    shown += [_table(table) for table in section.tables]
+        )
+    shown += [_table(table, most_rows) for table in section.tables]
     return shown
 
 
@@ -269,33 +290,38 @@ def _source(note: str, period: str) -> str:
     return "；".join(part for part in (note, period) if part)
 
 
-def _table(table: Table) -> html.Div:
+def _cell(cell: str | Number) -> str | Component:
+    text = cell if isinstance(cell, str) else cell.text
+    # A short word is not broken, however narrow its column.
+    short = isinstance(cell, str) and 0 < len(text) <= _WORD
+    return html.Span(text, className="brief-word") if short else text
+
+
+def _table(table: Table, most_rows: int | None) -> html.Div:
     columns = [
         Column(str(place), column.title, "start" if column.kind == "text" else "end", column.note)
         for place, column in enumerate(table.columns)
     ]
 
     def row(cells: Sequence[Any]) -> Row:
-        return Row(
-            {
-                str(place): cell if isinstance(cell, str) else cell.text
-                for place, cell in enumerate(cells)
-            }
-        )
+        return Row({str(place): _cell(cell) for place, cell in enumerate(cells)})
 
-    rows = [row(cells) for cells in table.rows[:SHOWN_ROWS]]
+    rows = [row(cells) for cells in table.rows[:most_rows]]
     more = ""
-    if len(table.rows) > SHOWN_ROWS:
-        more = f"此处列前{SHOWN_ROWS}行，文件中为全部{len(table.rows)}行；"
+    if len(rows) < len(table.rows):
+        more = f"此处列前{len(rows)}行，文件中为全部{len(table.rows)}行；"
+    size = "is-short" if len(rows) <= _TOGETHER else "is-long"
+    width = "" if len(columns) <= 5 else "is-wide" if len(columns) <= 8 else "is-widest"
     return html.Div(
         [
             data_table(
                 columns, rows, table.title,
                 total=row(table.total) if table.total is not None else None,
+                tall=len(rows) > SHOWN_ROWS,
             ),
             html.P(more + _source(table.note, table.period), className="panel-note"),
         ],
-        className="brief-table",
+        className=f"brief-table {size} {width}".rstrip(),
     )  # fmt: skip
 
 
@@ -326,6 +352,139 @@ def downloads(identity: str, pdf: bool, no_pdf: str) -> html.Div:
         ],
         className="brief-downloads",
     )  # fmt: skip
+
+
+# --- Canvases -------------------------------------------------------------------------------------
+
+
+def canvas_href(identity: str, form: str, key: str, search: str = "") -> str:
+    """Return where a canvas is: of a packet by its id, of the draft of a question."""
+    return f"/brief/{identity}/canvas/{form}/{key}{search}"
+
+
+def canvas_list(packet: Packet, identity: str) -> html.Details:
+    """Return the canvases of a packet: each to open, to take as a picture, all at once as a zip."""
+    headings = sections_with_canvas(packet)
+    columns = [Column("heading", "部分"), *(Column(key, form.label) for key, form in FORMS.items())]
+    rows = []
+    for key, name_of in headings.items():
+        cells: dict[str, Any] = {"heading": name_of}
+        for name, form in FORMS.items():
+            href = canvas_href(identity, name, key)
+            file = f"{packet.title}_{packet.period_key}_{name_of}_{name}.png".replace("/", "-")
+            cells[name] = [
+                html.A(
+                    ["打开", html.Span(f"{name_of}，{form.label}", className="visually-hidden")],
+                    href=href, target="_blank",
+                ),
+                html.Button(
+                    ["PNG", html.Span(f"{name_of}，{form.label}", className="visually-hidden")],
+                    type="button", className="action",
+                    **{"data-canvas": href, "data-file": file},
+                ),
+            ]  # fmt: skip
+        rows.append(Row(cells))
+    called = f"{packet.title}_{packet.period_key}".replace("/", "-")
+    every = [
+        html.Button(
+            f"{form.label}，全部（zip）",
+            type="button",
+            className="action",
+            **{"data-canvases": name, "data-file": f"{called}_{name}.zip"},
+        )
+        for name, form in FORMS.items()
+    ]
+    return html.Details(
+        [
+            html.Summary(f"图片（PNG）：{len(headings)}张，三种尺寸"),
+            html.Div(
+                [*every, html.Span(role="status", className="panel-note")],
+                className="brief-downloads",
+            ),
+            data_table(columns, rows, "本简报的图片", caption_hidden=True),
+            html.P(
+                "图片在浏览器中按两倍像素生成；“打开”是同样大小的网页，可投屏、可打印。",
+                className="panel-note",
+            ),
+        ],
+        className="panel brief-canvases",
+    )
+
+
+# --- Paper ----------------------------------------------------------------------------------------
+
+
+def paper_head(packet: Packet) -> html.Div:
+    """Return the head of a packet on paper, as an official paper has it."""
+    return html.Div(
+        [
+            *([html.P(packet.issuer, className="paper-issuer")] if packet.issuer else []),
+            html.P(packet.title, className="paper-title"),
+            html.P(packet.period),
+            html.P(f"{packet.cutoff}　{packet.basis}"),
+            *([html.P(f"{DEMO_WORDS}，不是真实情况", className="paper-demo")]
+              if packet.is_demo else []),
+        ],
+        className="paper-head",
+    )  # fmt: skip
+
+
+def paper_about(packet: Packet) -> html.Div:
+    """Return what the numbers of a packet rest on, for its last page."""
+    lines = [f"{term}：{words}" for term, words in packet.about]
+    lines.append("文中各数的指标、样本、时段和筛选条件，见附件（xlsx）“文中数字”。")
+    if packet.edits:
+        lines.append(f"有{len(packet.edits)}段经人工修改，文中以“已改”标明，原稿见附件。")
+    return html.Div(
+        [html.P("数据说明", className="paper-caption"), *(html.P(line) for line in lines)],
+        className="paper-about",
+    )
+
+
+def paper_margins(packet: Packet) -> str:
+    """Return the style sheet with what stands in the margins of every page of paper."""
+    head = f"{packet.title}　{packet.period}"
+    facts = " · ".join(
+        (packet.cutoff, packet.basis, f"口径版本 {packet.rules}",
+         f"数据版本 {packet.data_version}", SOURCE)
+    )  # fmt: skip
+    demo = f"{DEMO_WORDS}，不是真实情况" if packet.is_demo else ""
+    return (
+        f"@page packet {{ @top-left {{ content: {_css_text(head)}; }} "
+        f"@top-right {{ content: {_css_text(demo)}; }} "
+        '@bottom-center { content: "— " counter(page) " —　共 " counter(pages) " 页" "\\a " '
+        f"{_css_text(facts)}; }} }}"
+    )
+
+
+def _css_text(text: str) -> str:
+    """Return a text as a string of CSS, which nothing in it can end."""
+    return '"' + "".join(
+        letter if letter.isalnum() or letter in " 　·，；：（）" else f"\\{ord(letter):x} "
+        for letter in text
+    ) + '"'  # fmt: skip
+
+
+def paper_page(packet: Packet, sheets: Sequence[str]) -> str:
+    """Return a settled packet as a complete HTML page, laid out for paper.
+
+    Args:
+        packet: what is printed.
+        sheets: addresses of the style sheets of the board, in their order.
+    """
+    content = plain(
+        html.Div(
+            [paper_head(packet), html.Div(packet_sections(packet), className="brief-draft"),
+             paper_about(packet)],
+            className="page page-brief page-packet",
+        )
+    )  # fmt: skip
+    links = "".join(f'<link rel="stylesheet" href="{escape(each)}">' for each in sheets)
+    return (
+        f'<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
+        f"<title>{escape(packet.title)}</title>{links}<style>{paper_margins(packet)}</style></head>"
+        f'<body data-ready="true"><main>{content.html}</main></body></html>'
+    )
 
 
 def kept_table(entries: Sequence[Any]) -> html.Div:

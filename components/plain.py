@@ -7,7 +7,7 @@ small components takes seconds for each filter change, one of fifty takes a tent
 from __future__ import annotations
 
 import html as markup
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from dash import dcc
 from dash.development.base_component import Component
@@ -47,9 +47,11 @@ def plain(node: Any) -> Any:
 
 
 def _is_plain(node: Any) -> bool:
+    if isinstance(node, str):
+        return True  # most of all there is
     if isinstance(node, (list, tuple)):
         return all(_is_plain(child) for child in node)
-    if not isinstance(node, Component):
+    if not isinstance(node, Component) or isinstance(node, Html):
         return True
     if node._namespace != "dash_html_components" and not isinstance(node, dcc.Link):
         return False
@@ -57,18 +59,64 @@ def _is_plain(node: Any) -> bool:
 
 
 def _markup(node: Any) -> str:
+    if isinstance(node, str):
+        return markup.escape(node)
     if node is None:
         return ""
     if isinstance(node, (list, tuple)):
         return "".join(map(_markup, node))
     if not isinstance(node, Component):
         return markup.escape(str(node))
+    if isinstance(node, Html):
+        return f'<div class="plain">{node.html}</div>'
     tag = "a" if isinstance(node, dcc.Link) else node._type.lower()
-    given = {k: v for k, v in node.to_plotly_json()["props"].items() if k != "children"}
-    attributes = "".join(_attribute(name, value) for name, value in given.items())
+    attributes = "".join([_attribute(name, value) for name, value in _given(node)])
     if node._type in _VOID:
         return f"<{tag}{attributes}>"
     return f"<{tag}{attributes}>{_markup(getattr(node, 'children', None))}</{tag}>"
+
+
+# Type of component → its properties without children → their place in the order of attributes.
+_PLACES: dict[type, dict[str, int]] = {}
+
+
+def _given(node: Component) -> list[tuple[str, Any]]:
+    """Return the properties that a component was given but its children, in a fixed order.
+
+    What ``to_plotly_json`` says, without asking a component of every property there is.
+    """
+    kind = type(node)
+    places = _PLACES.get(kind)
+    if places is None:
+        names = [name for name in node._prop_names if name != "children"]
+        places = _PLACES[kind] = {name: place for place, name in enumerate(names)}
+    given, free = [], []
+    for name, value in node.__dict__.items():
+        if name in places:
+            given.append((name, value))
+        elif "-" in name:  # data- and aria-
+            free.append((name, value))
+    if len(given) > 1:
+        given.sort(key=lambda each: places[each[0]])
+    return given + free
+
+
+# Type of component → what Dash writes into every one of them.
+_BLANKS: dict[type, dict[str, Any]] = {}
+Kind = TypeVar("Kind", bound=Component)
+
+
+def quick(kind: type[Kind], children: Any = None, **given: Any) -> Kind:
+    """Return ``kind(children, **given)`` without Dash's checks of names and types.
+
+    They take ten times as long as the rest; a table has thousands of cells.
+    """
+    blank = _BLANKS.get(kind)
+    if blank is None:
+        blank = _BLANKS[kind] = dict(kind().__dict__)
+    node = object.__new__(kind)
+    node.__dict__.update(blank, children=children, **given)
+    return node
 
 
 def _attribute(name: str, value: Any) -> str:

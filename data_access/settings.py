@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     loader_threads: int = Field(2, ge=1)
     loader_memory_limit: str = Field("2GB", pattern=_MEMORY)
 
+    # The browser with which the web server prints packets; empty: it starts none.
+    chromium: str = ""
+
     # The bearer token of whoever reads /metrics; empty: only this machine may.
     metrics_token: SecretStr = SecretStr("")
 

@@ -6,6 +6,7 @@ Exit codes: 0 every packet was written; 1 none was, or the installation is at fa
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,19 +17,37 @@ from flask import Flask, current_app, g
 from flask.cli import with_appcontext
 from tqdm import tqdm
 
-from components.exports.office_suite import MISSING, ConversionError, converter
+from components.exports.browser import (
+    MISSING,
+    Browser,
+    BrowserError,
+    found_browser,
+    one_at_a_time,
+)
+from components.exports.office_suite import ConversionError, converter
 from data_access.office.book import OfficeError
 from data_access.office.packets import keep_packet
 from data_access.question import NothingPublishedError, Question, ask, names
 from domain.accounts import WORKSTATION
-from domain.brief import SECTIONS, STYLES, PacketError, SectionKey, sections_of
+from domain.brief import SECTIONS, STYLES, Packet, PacketError, SectionKey, sections_of
 from domain.filters import Filters, to_search
 from domain.periods import PeriodError, parse_period, present
 from pages._answers import book, reader, store
 from pages._brief import packet_of
-from pages._brief_files import MIME, blueprint, file_name, file_of
+from pages._brief_files import (
+    MIME,
+    blueprint,
+    file_name,
+    file_of,
+    pdf_file,
+    pictures_of,
+    settings,
+)
 
 _SOME = 3
+_PNG = "png"
+_NO_PDF = f"{MISSING}，也没有 LibreOffice：不生成 PDF"
+_NO_PNG = f"{MISSING}（环境变量 CHROMIUM 或 BOARD_CHROMIUM 可指定）：不生成 PNG"
 
 
 def register(server: Flask) -> None:
@@ -64,6 +83,7 @@ def brief_cli() -> None:
               help="写到此目录")  # fmt: skip
 @click.option("--format", "formats", default="docx,pptx,xlsx", show_default=True,
               help="docx、pptx、xlsx、pdf，以逗号分隔")  # fmt: skip
+@click.option("--png", is_flag=True, help="另生成各部分的图片，三种尺寸，放在同名目录里")
 @click.option("--sections", default="all", show_default=True,
               help="all、brief（简报）、meeting（会议材料），或以逗号分隔的部分："
               + "、".join(SECTIONS))  # fmt: skip
@@ -72,11 +92,11 @@ def brief_cli() -> None:
 @with_appcontext
 def make(
     week: str | None, assess: str | None, period: str | None, district: tuple[str, ...],
-    topic: tuple[str, ...], each: str | None, out: Path, formats: str, sections: str, issuer: str,
-    keep: bool,
+    topic: tuple[str, ...], each: str | None, out: Path, formats: str, png: bool, sections: str,
+    issuer: str, keep: bool,
 ) -> None:  # fmt: skip
     """Write packets to a directory, and say what became of each."""
-    wanted = _formats(formats)
+    wanted = _formats(formats) + [_PNG] * png
     keys = _sections(sections)
     filters = Filters(period=_period(week, assess, period), district=district, topic=topic)
     # Who may see what hangs on a request; who can run commands on the server may see the city.
@@ -96,11 +116,16 @@ def _all(
         _stop("还没有发布数据：请先运行 flask data load 或 flask data demo", 1)
     except PeriodError as error:
         _stop(str(error), 2)
-    if "pdf" in wanted and converter() is None:
-        if wanted == ["pdf"]:
-            _stop(MISSING, 1)
-        click.echo(f"{MISSING}。", err=True)
-        wanted.remove("pdf")
+    # Whoever runs commands here decides what runs here: one that is found will do.
+    browser = found_browser(settings().chromium)
+    for suffix, can, words in (
+        ("pdf", browser or converter(), _NO_PDF), (_PNG, browser, _NO_PNG),
+    ):  # fmt: skip
+        if suffix in wanted and not can:
+            if wanted == [suffix]:
+                _stop(words, 1)
+            click.echo(f"{words}；其他格式照常生成。", err=True)
+            wanted.remove(suffix)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -111,7 +136,7 @@ def _all(
     ) as bar:
         for question in questions:
             bar.set_description_str(question.place)
-            made.append(_make(question, keys, wanted, out, issuer, keep, bar))
+            made.append(_make(question, keys, wanted, out, issuer, keep, browser, bar))
     return made
 
 
@@ -170,7 +195,7 @@ def _codes(question: Question, dimension: str) -> list[str]:
 
 def _make(
     question: Question, keys: Sequence[SectionKey], formats: Sequence[str], out: Path, issuer: str,
-    keep: bool, bar: tqdm,
+    keep: bool, browser: str | None, bar: tqdm,
 ) -> _Made:  # fmt: skip
     topics = [names(question.snapshot)["topic"][code] for code in question.filters.topic]
     called = question.place + (f" {'、'.join(topics)}" if topics else "")
@@ -178,24 +203,40 @@ def _make(
     try:
         packet = packet_of(question, keys, issuer, lambda heading: bar.update())
         moment = present().replace(microsecond=0)
-        contents = {}
+        contents: dict[str, bytes] = {}
         for suffix in formats:
-            contents[file_name(packet, suffix)] = file_of(packet, moment, suffix)
+            if suffix == _PNG:
+                contents |= _pictures(packet, moment, browser or "")
+            elif suffix == "pdf":
+                contents[file_name(packet, suffix)] = pdf_file(packet, moment, browser)
+            else:
+                contents[file_name(packet, suffix)] = file_of(packet, moment, suffix)
             bar.update()
         if keep:
             keep_packet(book(), reader(), packet, question.period.window.start, moment)
         # Everything is there before the first file is.
         for name, content in contents.items():
-            half = out / f".{name}.half"
+            path = out / name
+            path.parent.mkdir(exist_ok=True)
+            half = path.with_name(f".{path.name}.half")
             half.write_bytes(content)
-            half.replace(out / name)
-    except (PacketError, ConversionError, OfficeError) as error:
+            half.replace(path)
+    except (PacketError, BrowserError, ConversionError, OfficeError) as error:
         return _Made(called, (), 0, f"拒绝：{error}")
     except OSError as error:
         return _Made(called, (), 0, f"没有写成：{error.strerror}")
     finally:
         bar.update(steps - bar.n)
     return _Made(called, tuple(contents), sum(map(len, contents.values())), "")
+
+
+def _pictures(packet: Packet, moment: dt.datetime, browser: str) -> dict[str, bytes]:
+    """Return the canvases of a packet, in a directory named like its files."""
+    folder = file_name(packet, _PNG).removesuffix(f".{_PNG}")
+    with one_at_a_time(), Browser(browser) as drawing:
+        return {
+            f"{folder}/{name}": picture for name, picture in pictures_of(packet, moment, drawing)
+        }
 
 
 def _summary(made: Sequence[_Made], out: Path) -> None:

@@ -49,6 +49,8 @@ log = structlog.get_logger("board")
 NOTICES = "notices"
 # Pages that show no cases of a period.
 WITHOUT_FILTERS = frozenset({"/definitions", "/audit"})
+# A settled packet is what it was, whatever is asked now.
+_SETTLED = "/brief/"
 _PERIOD_CONTROLS = {
     "period_kind": bar.PERIOD_KIND,
     "period": bar.PERIOD,
@@ -190,7 +192,7 @@ def _outputs(
             bar.PERIOD_BOX: boxes[0],
             bar.RANGE_BOX: boxes[1],
             bar.DAYS_BOX: boxes[2],
-            bar.BAR: path in WITHOUT_FILTERS,
+            bar.BAR: path in WITHOUT_FILTERS or path.startswith(_SETTLED),
         },
         "chips": bar.filter_chips(_chips(question, path), path),
         "nav": frame.nav_links(_links(path, to_search(asked.shared))),

@@ -28,7 +28,6 @@ from components.brief import (
     style_buttons,
     style_of,
 )
-from components.exports.office_suite import MISSING, converter
 from components.page_strip import strip
 from components.panel import panel
 from components.states import error_state, forbidden_state, loading
@@ -45,9 +44,11 @@ from domain.brief import (
     edited,
     heading,
 )
+from domain.filters import to_search
 from domain.periods import present
 from pages._answers import answers, book, reader, store, who
 from pages._brief import packet_of, packets_only, section_of, title_of
+from pages._brief_files import NO_PDF, makes_pdf
 
 log = structlog.get_logger("board")
 
@@ -62,7 +63,10 @@ def layout(**_query: str) -> html.Div:
     return html.Div(
         [
             loading(html.Div(id="brief-summary"), "6rem"),
-            dcc.Store(id="brief-order", data=choices_text(choices_of(""))),
+            # Who looks at another page meanwhile finds the choice again.
+            dcc.Store(
+                id="brief-order", data=choices_text(choices_of("")), storage_type="session"
+            ),
             dcc.Store(id="brief-settled"),
             html.Div(
                 [
@@ -156,7 +160,9 @@ def show_part(search: object, identity: object) -> Any:
     name = heading(keys[0], question.period.kind)
     try:
         section = section_of(question, keys[0])
-        shown = to_json_plotly(draft_section(section))
+        # Of another data version too: what was written then is offered, not lost.
+        asked = f"{who().account} {to_search(question.filters.narrowed(version=''))}"
+        shown = to_json_plotly(draft_section(section, asked))
         return json.loads(shown), "ok"
     except PacketError as error:
         return [html.H2(name), refused(error.problems)], name
@@ -308,7 +314,7 @@ def settle(
     number = f"，人工修改{len(packet.edits)}段" if packet.edits else ""
     return [
         html.P(["已定稿", number, "。", dcc.Link("打开存档", href=f"{PATH}/{identity}")]),
-        downloads(identity, converter() is not None, MISSING),
+        downloads(identity, makes_pdf(), NO_PDF),
     ], identity
 
 

@@ -7,21 +7,26 @@ from dash import Input, Output, callback, dcc, html
 from dash.development.base_component import Component
 
 from components.brief import (
+    canvas_list,
     differences_table,
     downloads,
     packet_sections,
+    paper_about,
+    paper_head,
+    paper_margins,
     restated_table,
 )
-from components.exports.office_suite import MISSING, converter
 from components.formatting import count, moment
 from components.page_strip import DEMO_WORDS, actions
 from components.panel import panel
+from components.plain import plain
 from components.states import empty_state, loading
 from data_access.office.packets import packet_before, packet_of_id
 from data_access.question import Question
 from domain.brief import differences
 from pages._answers import answers, book, reader, store
 from pages._brief import packets_only, restated
+from pages._brief_files import NO_PDF, makes_pdf
 
 dash.register_page(
     __name__,
@@ -87,9 +92,14 @@ def show_packet(question: Question, identity: str) -> html.Div:
     return html.Div(
         [
             head,
-            downloads(entry.id, converter() is not None, MISSING),
-            html.Div(packet_sections(packet), className="brief-draft"),
-        ]
+            downloads(entry.id, makes_pdf(), NO_PDF),
+            plain(canvas_list(packet, entry.id)),
+            plain(paper_head(packet)),
+            html.Div(plain(packet_sections(packet)), className="brief-draft"),
+            plain(paper_about(packet)),
+        ],
+        # assets/33-brief.js puts it into the page while it is printed.
+        **{"data-margins": paper_margins(packet)},
     )
 
 

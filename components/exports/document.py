@@ -98,9 +98,10 @@ def _page(paper: Any, packet: Packet) -> None:
     section.header_distance, section.footer_distance = Mm(18), Mm(14)
     head = section.header.paragraphs[0]
     head.text = ""
-    _run(head, f"{packet.title}　{packet.period}", SOFT, 10.5)
+    # One line, for a period that has not ended too.
+    _run(head, f"{packet.title}　{packet.period}", SOFT, 9)
     if packet.is_demo:
-        _run(head, f"　{DEMO_WORDS}，不是真实情况", BLACK, 10.5, _RED)
+        _run(head, f"　{DEMO_WORDS}，不是真实情况", BLACK, 9, _RED)
     _border(head, "bottom", "808080", 4)
     foot = section.footer.paragraphs[0]
     foot.alignment = WD_ALIGN_PARAGRAPH.CENTER

@@ -18,7 +18,7 @@ _ALIASES = {
     "黑体": ("SimHei", "STHeiti", "Noto Sans CJK SC"),
     "微软雅黑": ("Microsoft YaHei", "Noto Sans SC", "Noto Sans CJK SC"),
 }
-MISSING = "本机没有安装 LibreOffice，不能生成 PDF；Word、PowerPoint、Excel 文件不受影响"
+MISSING = "没有找到 LibreOffice"
 
 
 class ConversionError(Exception):

@@ -120,7 +120,8 @@ def _feet(pack: Any, packet: Packet) -> None:
         if number == 1:
             continue
         foot = slide.shapes.add_textbox(*_Place(_LEFT, 6.95, 10.9, 0.35).emu)
-        _write(foot.text_frame.paragraphs[0], _facts(packet), 10, _SOFT)
+        foot.text_frame.word_wrap = True
+        _write(foot.text_frame.paragraphs[0], _facts(packet), 8.5, _SOFT)
         page = slide.shapes.add_textbox(*_Place(11.6, 6.95, 1.13, 0.35).emu)
         line = page.text_frame.paragraphs[0]
         line.alignment = PP_ALIGN.RIGHT
@@ -148,7 +149,8 @@ def _cover(pack: Any, packet: Packet) -> None:
         line.space_after = Pt(8)
         _write(line, words, size, colour)
     foot = slide.shapes.add_textbox(*_Place(_LEFT, 6.95, 12.13, 0.35).emu)
-    _write(foot.text_frame.paragraphs[0], _facts(packet), 10, _SOFT)
+    foot.text_frame.word_wrap = True
+    _write(foot.text_frame.paragraphs[0], _facts(packet), 8.5, _SOFT)
 
 
 def _facts(packet: Packet) -> str:
@@ -339,9 +341,10 @@ def _shares(table: Table) -> list[float]:
     return [column.weight / whole for column in table.columns]
 
 
-def _row_lines(table: Table, row: Sequence[Any]) -> int:
+def _row_lines(table: Table, row: Sequence[Any], size: float = 0) -> int:
+    size = size or _least_size(table)
     return max(
-        _lines_of(cell if isinstance(cell, str) else cell.text, _least_size(table), _WIDE * share)
+        _lines_of(cell if isinstance(cell, str) else cell.text, size, _WIDE * share)
         for cell, share in zip(row, _shares(table), strict=True)
     )
 
@@ -366,13 +369,16 @@ def _head_lines(table: Table) -> int:
 def _table(
     slide: Any, table: Table, rows: Sequence[Sequence[Any]], total: bool, top: float
 ) -> None:
-    lines = _head_lines(table) + sum(_row_lines(table, row) for row in rows)
-    height = min(_TALLEST_ROW, max(_least_row(table), (_TOP + _TALL - top) / (lines + 1)))
-    size = 14 if height > 0.36 and len(table.columns) < _MANY_COLUMNS else _least_size(table)
+    texts = [_heads(table), *rows]
+    size, lines = _least_size(table), [_row_lines(table, row) for row in texts]
+    height = min(_TALLEST_ROW, max(_least_row(table), (_TOP + _TALL - top) / (sum(lines) + 1)))
+    larger = [_row_lines(table, row, 14) for row in texts]
+    # Not where it would take more lines than there is room for.
+    if height > 0.36 and len(table.columns) < _MANY_COLUMNS and larger == lines:
+        size = 14
     frame = slide.shapes.add_table(
-        len(rows) + 1, len(table.columns),
-        *_Place(_LEFT, top, _WIDE, height * (len(rows) + 1)).emu,
-    )  # fmt: skip
+        len(texts), len(table.columns), *_Place(_LEFT, top, _WIDE, height * sum(lines)).emu
+    )
     frame.name = table.title
     grid = frame.table
     grid.horz_banding = False
@@ -382,10 +388,10 @@ def _table(
     ).text = "{5940675A-B579-460E-94D1-54222C63F5DA}"
     for place, share in enumerate(_shares(table)):
         grid.columns[place].width = Emu(round(Inches(_WIDE) * share))
-    for number, texts in enumerate([_heads(table), *rows]):
-        grid.rows[number].height = Inches(height)
+    for number, cells in enumerate(texts):
+        grid.rows[number].height = Inches(height * lines[number])
         bold = number == 0 or (total and number == len(rows))
-        for place, (cell, column) in enumerate(zip(texts, table.columns, strict=True)):
+        for place, (cell, column) in enumerate(zip(cells, table.columns, strict=True)):
             words = cell if isinstance(cell, str) else cell.text
             # An empty cell would be as tall as the program's own type.
             words = words or "\u3000"

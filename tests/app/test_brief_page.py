@@ -20,8 +20,10 @@ from pptx import Presentation
 from python_calamine import CalamineWorkbook
 
 from app import create_app
+from components.brief_canvas import FORMS
+from components.exports.browser import Browser, BrowserError, one_at_a_time
 from data_access.office.commitments import add_commitment
-from data_access.office.packets import keep_packet, packet_of_id, packets_kept
+from data_access.office.packets import keep_packet, packet_of_id, packets, packets_kept
 from data_access.publishing import publish
 from data_access.question import Question, ask
 from data_access.settings import Settings
@@ -33,7 +35,7 @@ from domain.filters import Filters, from_search
 from domain.metrics import INDICATORS, METRICS
 from domain.periods import parse_period
 from domain.rules import Rules
-from domain.scope import CITY
+from domain.scope import CITY, Scope
 from pages import _brief, _brief_cli
 from tests import oracle
 from tests.app.board import Board, board_of, of_class, of_type, table_rows, words
@@ -612,18 +614,172 @@ def test_make_without_data_says_so(empty_settings, tmp_path):
     assert "还没有发布数据" in made.output
 
 
-def test_without_libreoffice_the_rest_is_offered(server, tmp_path, monkeypatch, draft, client):
-    monkeypatch.setattr("components.exports.office_suite.shutil.which", lambda name: None)
-    made = run(server, "--week", "2021-W14", "--out", str(tmp_path), "--format", "pdf,xlsx",
-               "--sections", "overall", "--no-keep")  # fmt: skip
+def test_without_browser_and_libreoffice_the_rest_is_made(
+    server, tmp_path, monkeypatch, draft, client
+):
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    common = ("--week", "2021-W14", "--out", str(tmp_path), "--sections", "overall", "--no-keep")
+    made = run(server, *common, "--format", "pdf,xlsx", "--png")
     assert made.exit_code == 0
     assert [path.suffix for path in tmp_path.iterdir()] == [".xlsx"]
+    assert made.output.count("没有找到 Chromium") == 2
+    # Where that is all that was asked for, there is nothing to make.
+    assert run(server, *common, "--format", "pdf").exit_code == 1
     question = draft.board.shell(WEEK).props["question"]["data"]
     answer = draft.settle(question, "overall", {})
-    assert "LibreOffice" in words(answer.props["brief-result"]["children"])
+    assert "用浏览器打印" in words(answer.props["brief-result"]["children"])
     identity = settled_id(answer)
     assert client.get(f"/brief-files/{identity}.pdf").status_code == 501
     assert client.get(f"/brief-files/{identity}.docx").status_code == 200
+
+
+# --- Canvases, and a browser on the server ------------------------------------------------------
+
+
+def test_canvases_tell_of_the_packet_and_of_a_draft(draft, board, client):
+    question = board.shell(WEEK).props["question"]["data"]
+    identity = settled_id(draft.settle(question, "overall,rates_districts", {}))
+    for form in FORMS:
+        for key in ("cover", "overall", "rates_districts"):
+            kept = client.get(f"/brief/{identity}/canvas/{form}/{key}")
+            drafted = client.get(f"/brief/draft/canvas/{form}/{key}{WEEK}")
+            assert kept.status_code == drafted.status_code == 200
+            assert "定稿 " in kept.text
+            assert "草稿" in drafted.text
+            if key != "cover":
+                # The same numbers in the same places.
+                body = [each.text.partition("<h1")[2].partition("<p class=\"canvas-foot")[0]
+                        for each in (kept, drafted)]  # fmt: skip
+                assert body[0] == body[1]
+            assert kept.headers["Cache-Control"] == "no-store"
+            assert "frame-ancestors 'none'" in kept.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "nobody/canvas/slide/overall", "{}/canvas/a5/overall", "{}/canvas/slide/nothing",
+        "{}/canvas/slide/topics", "draft/canvas/slide/nothing", "{}/canvas/slide/%3Cscript%3E",
+        "{}/canvas/slide", "%00/canvas/slide/cover", "draft/canvas/%F0%9F%98%80/cover",
+    ],
+)  # fmt: skip
+def test_a_canvas_that_there_is_not_is_not_found(draft, board, client, path):
+    question = board.shell(WEEK).props["question"]["data"]
+    identity = settled_id(draft.settle(question, "overall", {}))
+    response = client.get("/brief/" + path.format(identity))
+    # An address of no canvas at all is one of the app, which says so itself.
+    assert response.status_code == (200 if path.endswith("canvas/slide") else 404)
+    assert "<script>" not in response.text or path.endswith("canvas/slide")
+
+
+def test_a_draft_that_refuses_has_no_canvas_and_says_why(client, monkeypatch):
+    refused = client.get("/brief/draft/canvas/slide/overall?period=week-1900-W99")
+    assert refused.status_code == 409
+    assert "week-1900-W99" in refused.text
+    assert "data-ready" not in refused.text
+
+    def fail(question: Question) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(_brief._MAKERS, "promises", fail)
+    failed = client.get("/brief/draft/canvas/slide/promises?period=week-2021-W05")
+    assert failed.status_code == 409
+    assert "没有算出来" in failed.text
+
+
+def test_a_packet_of_another_program_is_told_and_no_failure(server, draft, board, client):
+    question = board.shell(WEEK).props["question"]["data"]
+    identity = settled_id(draft.settle(question, "overall", {}))
+    with server.extensions["board_office"].writing() as connection:
+        connection.execute(
+            packets.update().where(packets.c.id == identity).values(content='{"layout":0}')
+        )
+    for path in (f"/brief/{identity}/canvas/slide/cover", f"/brief-files/{identity}.docx"):
+        response = client.get(path)
+        assert response.status_code == 409
+        assert "由其他版本的程序保存" in response.text
+    with server.extensions["board_office"].writing() as connection:
+        connection.execute(packets.delete().where(packets.c.id == identity))
+
+
+def test_nobody_else_sees_a_canvas(server, draft, board, client, monkeypatch):
+    question = board.shell(WEEK).props["question"]["data"]
+    identity = settled_id(draft.settle(question, "overall", {}))
+    path = f"/brief/{identity}/canvas/slide/overall"
+    own = reader_of("east", "supervisor", frozenset())
+    monkeypatch.setattr("pages._brief_files.reader", lambda: Scope(districts=frozenset({"110101"})))
+    monkeypatch.setattr("pages._brief_files.who", lambda: own)
+    assert client.get(path).status_code == 404
+    # A role that writes no packets sees none, its own district's neither.
+    monkeypatch.setattr(
+        "pages._brief_files.who", lambda: reader_of("east", "district", frozenset({"110101"}))
+    )
+    assert client.get(path).status_code == 403
+    assert client.get("/brief/draft/canvas/slide/overall").status_code == 403
+
+
+class Printer:
+    """Stands for a browser: keeps the page and returns something like a PDF."""
+
+    def __init__(self, pages: list[str]) -> None:
+        self.pages = pages
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def pdf(self, page: str) -> bytes:
+        self.pages.append(page)
+        return b"%PDF-"
+
+
+def test_the_server_starts_a_browser_only_where_one_is_set(
+    server, draft, board, client, monkeypatch
+):
+    question = board.shell(WEEK).props["question"]["data"]
+    identity = settled_id(draft.settle(question, "overall,rates_streets", {}))
+    pages = []
+    monkeypatch.setattr("pages._brief_files.Browser", lambda program: Printer(pages))
+    monkeypatch.setattr("pages._brief_files.converter", lambda: None)
+    # One that happens to be there is not started.
+    monkeypatch.setenv("CHROMIUM", sys.executable)
+    assert client.get(f"/brief-files/{identity}.pdf").status_code == 501
+    settings = server.extensions["board_settings"]
+    monkeypatch.setitem(
+        server.extensions, "board_settings",
+        settings.model_copy(update={"chromium": sys.executable}),
+    )  # fmt: skip
+    made = client.get(f"/brief-files/{identity}.pdf")
+    assert (made.status_code, made.data) == (200, b"%PDF-")
+    (page,) = pages
+    packet = packet_of_id(server.extensions["board_office"], CITY, identity).packet
+    # All of it, and nothing of the screen around it.
+    for figure in (figure for section in packet.sections for figure in section.figures):
+        assert figure.text in page
+    assert page.count("<tr") > len(packet.sections[1].tables[0].rows)
+    assert "<script" not in page
+    with one_at_a_time():
+        busy = client.get(f"/brief-files/{identity}.pdf")
+    assert busy.status_code == 503
+    assert busy.headers["Retry-After"]
+
+
+def test_a_browser_that_does_not_work_is_said(monkeypatch, tmp_path):
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\nexit 1\n")
+    silent.chmod(0o755)
+    for program in (str(silent), str(tmp_path / "none")):
+        with pytest.raises(BrowserError, match="没有启动"):
+            Browser(program)
+    stuck = tmp_path / "stuck"
+    stuck.write_text("#!/bin/sh\nsleep 60\n")
+    stuck.chmod(0o755)
+    monkeypatch.setattr("components.exports.browser._SECONDS_PER_PAGE", 0.2)
+    with pytest.raises(BrowserError, match="时间"):
+        Browser(str(stuck))
 
 
 def test_the_id_of_a_packet_cannot_be_guessed(server, asked):

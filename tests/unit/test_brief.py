@@ -1,5 +1,6 @@
 """A packet: its checks, its edits, its JSON, and the files made of it."""
 
+import dataclasses
 import datetime as dt
 import io
 import math
@@ -11,16 +12,32 @@ from docx import Document
 from docx.oxml.ns import qn
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree, html
 from pptx import Presentation
 from pptx.util import Inches
 from python_calamine import CalamineWorkbook
 
-from components.brief import choices_of, choices_text, chosen_keys, figure_href
+from components.brief import (
+    choices_of,
+    choices_text,
+    chosen_keys,
+    figure_href,
+    paper_margins,
+    paper_page,
+)
+from components.brief_canvas import (
+    COVER,
+    FORMS,
+    LONGEST_TITLE,
+    answer_of,
+    canvas_page,
+    cards_of,
+)
 from components.exports.annex import annex
 from components.exports.document import document, numeral
 from components.exports.office_suite import ConversionError, converter, pdf_of
 from components.exports.slides import slides
-from components.figures.brief import chart_figure
+from components.figures.brief import chart_svg, least_width, text_width
 from domain.brief import (
     LONGEST_EDIT,
     SECTIONS,
@@ -201,12 +218,126 @@ def test_a_number_leads_to_the_page_that_shows_it():
     assert figure_href(figure(metric="signal.rate_fall")) == "/?period=a"
 
 
+def picture(each, width=720, height=300, size=13.0):
+    return etree.fromstring(chart_svg(each, width, height, size, "在文字里"))
+
+
+def told_in(root):
+    return ["".join(each.itertext()) for each in root.iter("{*}text")]
+
+
 def test_pictures_on_the_screen_have_the_numbers_of_the_packet():
+    printed = {
+        "bars": ("3", "2"), "columns": ("3", "2"), "lines": ("300.0 %", "200.0 %"),
+        "ranks": ("第3名", "第2名"), "dots": ("3（2.5–3.5）", "2（1.5–2.5）"),
+    }  # fmt: skip
     for each in packet().sections[0].charts:
-        drawn = chart_figure(each)["data"][0]
-        scale = 100 if each.unit == "%" else 1
-        numbers = drawn["x"] if each.kind == "bars" else drawn["y"]
-        assert numbers == [3.0 * scale, 2.0 * scale, None]
+        tips = ["".join(tip.itertext()) for tip in picture(each).iter("{*}title")]
+        assert tips == [
+            f"甲，{name}：{value}"
+            for name, value in zip(("东城", "西城"), printed[each.kind], strict=True)
+        ]
+
+
+def test_marks_stand_where_their_numbers_are():
+    bars, columns, lines, ranks, _ = map(picture, packet().sections[0].charts)
+    long = [float(each.get("width")) for each in bars.iter("{*}rect")]
+    assert long[1] == pytest.approx(long[0] * 2 / 3, abs=0.2)
+    high = [float(each.get("height")) for each in columns.iter("{*}rect")]
+    assert high[1] == pytest.approx(high[0] * 2 / 3, abs=0.2)
+    above = [float(each.get("cy")) for each in lines.iter("{*}circle")]
+    assert above[0] < above[1]
+    # The first rank is on top.
+    below = [float(each.get("cy")) for each in ranks.iter("{*}circle")]
+    assert below[0] > below[1]
+
+
+@pytest.mark.parametrize("width", [340, 720, 1500])
+def test_everything_in_a_picture_stands_inside(width):
+    names = tuple(f"第{number}个很长的街道乡镇" for number in range(23))
+    values = tuple(1_000.0 * number for number in range(23))
+    for kind in ("bars", "columns", "lines", "dots"):
+        told = Chart(
+            "1", "图", kind, names, (Series("甲", values), Series("乙", values[::-1])), "件"
+        )
+        wide = max(width, least_width(told, 13.0))
+        root = picture(told, wide, 700)
+        for text in root.iter("{*}text"):
+            if text.getparent().tag.endswith("}g"):
+                continue
+            size = float(text.get("font-size"))
+            long = text_width("".join(text.itertext()), size)
+            anchor = {"start": 0, "middle": 0.5, "end": 1}[text.get("text-anchor")]
+            left = float(text.get("x")) - anchor * long
+            assert left >= -1, (kind, width)
+            assert left + long <= wide + 1, (kind, width)
+            assert 0 <= float(text.get("y")) <= 700, (kind, width)
+
+
+def test_a_picture_holds_any_text_and_no_number_at_all():
+    strange = Chart("1", "图", "columns", ("<b>&", '"'), (Series("甲", (NAN, NAN)),), "件")
+    root = picture(strange)
+    assert "<b>&" in told_in(root)
+    assert not list(root.iter("{*}rect"))
+    for kind in ("bars", "lines", "dots", "ranks"):
+        picture(dataclasses.replace(strange, kind=kind, categories=(), series=(Series("甲", ()),)))
+
+
+# --- Canvases -----------------------------------------------------------------------------------
+
+
+def test_a_canvas_says_what_it_covers_and_lets_no_text_become_markup():
+    told = packet(title="<script>alert(1)</script>")
+    for form in FORMS:
+        page = canvas_page(told, form, "overall", "草稿", "/fonts.css")
+        assert "<script" not in page
+        assert page.count('data-ready="true"') == 1
+        text = " ".join(html.fromstring(page).find("body").itertext())
+        for word in (told.period, told.basis, told.cutoff, told.rules, told.data_version,
+                     "演示数据", "草稿", "来源", "图1"):  # fmt: skip
+            assert word in text
+    assert "演示数据" not in canvas_page(packet(is_demo=False), "slide", COVER, "", "")
+    with pytest.raises(KeyError):
+        canvas_page(told, "slide", "nothing", "", "")
+
+
+def test_the_answer_of_a_section_is_what_a_person_wrote_there():
+    settled = edited(packet(), {"overall.1": "人写的。后面还有。"})
+    section = settled.sections[0]
+    assert answer_of(section, settled) == ("人写的", True)
+    assert cards_of(section) == []
+    assert answer_of(packet().sections[0], packet()) == ("全市解决率 88.9 %", False)
+    assert [each.text for each, _ in cards_of(packet().sections[0])] == ["88.9 %"]
+    # One that is changed elsewhere is told as it stands, not by rule.
+    assert answer_of(Section("news", "新情况", ()), settled) is None
+
+
+def test_a_long_answer_ends_where_a_part_of_it_ends():
+    long = "，".join(["每一部分都不长"] * 30)
+    section = Section("news", "新情况", (Paragraph("news.1", (long + "。",)),))
+    text = answer_of(section, packet()).text
+    assert len(text) <= LONGEST_TITLE + 2
+    assert text.removesuffix("……").endswith("不长")
+
+
+def test_a_table_that_does_not_fit_says_how_much_of_it_is_there():
+    rows = tuple(
+        (f"第{n}街道", Number(float(n), str(n)), Number(0.5, "50.0 %")) for n in range(900)
+    )
+    table = dataclasses.replace(packet().sections[0].tables[0], rows=rows)
+    section = Section("rates_streets", "附表", (), (), (table,))
+    page = canvas_page(packet(sections=(section,)), "slide", "rates_streets", "", "")
+    shown = len(html.fromstring(page).findall(".//tbody/tr")) - 1
+    assert 10 < shown < 900
+    assert f"此处列前{shown}行，共900行" in page
+    # The last row is always there.
+    assert page.count('class="canvas-total"') == 1
+
+
+def test_paper_has_its_margins_whatever_the_title_is():
+    told = packet(title='甲"; } </style><b>\\')
+    assert "</style>" not in paper_margins(told)
+    assert paper_page(told, ["/a.css"]).count("</style>") == 1
 
 
 # --- Files --------------------------------------------------------------------------------------
