@@ -18,7 +18,7 @@ from components.formatting import (
 )
 from components.panel import figure_menu
 from components.sparkline import sparkline
-from domain.comparison import Measured
+from domain.comparison import Measured, Weeks
 from domain.metrics import Change, Metric
 
 _ARROWS = {"up": "↑", "down": "↓", "flat": "", "withheld": ""}
@@ -51,7 +51,7 @@ def change_line(name: str, metric: Metric, change: Change) -> html.Div:
 
 def headline_card(
     measured: Measured,
-    weekly: pd.DataFrame,
+    weekly: pd.DataFrame | Weeks,
     href: str | None = None,
     definition_href: str | None = None,
     extra: str = "",

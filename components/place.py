@@ -40,6 +40,7 @@ from components.tables import (
     value_cell,
 )
 from components.tile_map import standing_mark
+from domain.comparison import Weeks
 from domain.decomposition import OTHER
 from domain.integrity import Reading
 from domain.metrics import METRICS, Change, Metric
@@ -370,7 +371,8 @@ class Unit(NamedTuple):
     """A ranked or unranked unit as a row: its value with interval, and what else is known of it.
 
     ``band``: lowest, highest rank and rank by value; None: not ranked. ``values``: value and n of
-    further indicators by key. ``weekly``: course of the indicator; None: not shown.
+    further indicators by key. ``weekly``: course of the indicator; None: not shown. ``shrunk``:
+    how its denominator shrank, in words.
     """
 
     code: str
@@ -386,8 +388,9 @@ class Unit(NamedTuple):
     change: Change | None = None
     moved: RankChange | None = None
     values: Mapping[str, tuple[float, float]] = {}
-    weekly: pd.DataFrame | None = None
+    weekly: Weeks | None = None
     own: bool = False
+    shrunk: str = ""
 
 
 class Look(NamedTuple):

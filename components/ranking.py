@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from dash import html
@@ -32,7 +32,15 @@ from components.sparkline import sparkline, svg_image
 from components.tables import Apart, Column, Content, Row, data_table, link_cell
 from components.tile_map import standing_tone
 from domain.metrics import METRICS, Change, Metric
-from domain.ranking import TIER_WORDS, Listed, ListName, RankChange, Ranking, Tier
+from domain.ranking import (
+    TIER_WORDS,
+    Listed,
+    ListName,
+    RankChange,
+    Ranking,
+    Tier,
+    unranked_words,
+)
 from domain.rules import Rules
 
 _INK, _PALE, _RULE = "#42505f", "#8d98a5", "#d3d9e0"
@@ -48,15 +56,18 @@ def trial_mark() -> html.Strong:
 # --- Words ----------------------------------------------------------------------------------------
 
 
-def ranking_answer(period: str, counted: str, ranked: Ranking, names: Mapping[str, str]) -> str:
-    """Return the title of the page: how many differ from the rest, and who is listed first.
+# Behind the name of who is praised although fewer cases may be what made the rate better.
+SHRUNK_MARK = "※"
 
-    Args:
-        period: its name.
-        counted: what a unit is after a number, as in 个区.
-        ranked: the ranking.
-        names: code → name.
-    """
+
+def shrunk_mark(words: str) -> html.Span:
+    """Return the mark of who made the denominator smaller; ``words`` say how."""
+    told = f"分母异常收缩：{words}"
+    return html.Span(SHRUNK_MARK, className="flag", title=told, role="img", **{"aria-label": told})
+
+
+def _no_ranking(period: str, counted: str, ranked: Ranking) -> str:
+    """Return why there is nothing to rank; "" where there is."""
     metric, rows = ranked.metric, ranked.ranked
     if rows.empty:
         reasons = set(ranked.unranked["reason"])
@@ -65,6 +76,87 @@ def ranking_answer(period: str, counted: str, ranked: Ranking, names: Mapping[st
         return f"{period}没有{counted.removeprefix('个')}够得上最小样本，{metric.name}不排名"
     if len(rows) == 1:
         return f"{period}只有1{counted}参与排名，没有可比的"
+    return ""
+
+
+def own_answer(
+    period: str, counted: str, ranked: Ranking, names: Mapping[str, str], city: str
+) -> str:
+    """Return the title for a reader who sees some of the units: where these stand among all.
+
+    Args:
+        period: its name.
+        counted: what a unit is after a number, as in 个区.
+        ranked: the ranking of all.
+        names: code → name of the units that may be told of.
+        city: what all of them belong to.
+    """
+    nothing = _no_ranking(period, counted, ranked)
+    if nothing:
+        return nothing
+    told = own_sentence(ranked, names, counted, city)
+    return f"{period}{ranked.metric.name}：{told.removesuffix('。')}"
+
+
+def own_sentence(ranked: Ranking, names: Mapping[str, str], counted: str, city: str) -> str:
+    """Return where some units stand among all, of whom nothing else is told.
+
+    A single unit with its value and band, several by their number on either side.
+    """
+    metric, rows = ranked.metric, ranked.ranked
+    own, apart = (
+        frame.loc[[code for code in frame.index if str(code) in names]]
+        for frame in (rows, ranked.unranked)
+    )
+    among = f"{city}{len(rows)}{counted}"
+    if len(own) + len(apart) == 1:
+        if own.empty:
+            (code,) = apart.index
+            words = unranked_words(apart.at[code, "reason"], metric)
+            return f"{names[str(code)]}{words}，不参与排名。"
+        (code,) = own.index
+        row = own.iloc[0]
+        parts = [
+            f"{names[str(code)]}{value_text(metric, float(row['value']))}",
+            f"在{among}中{band_text(int(row['band_low']), int(row['band_high']))}",
+            f"{TIER_WORDS[row['tier']]}{'' if row['tier'] == 'level' else '其余'}"
+            if row["tier"]
+            else "",
+        ]
+        return "，".join(part for part in parts if part) + "。"
+    tiers = own["tier"].tolist()
+    parts = [
+        f"{tiers.count(tier)}个{TIER_WORDS[tier]}{'' if tier == 'level' else '其余'}"
+        for tier in ("above", "level", "below")
+        if tiers.count(tier)
+    ]
+    told = f"{len(own)}{counted}在{among}中"
+    told += f"，{'、'.join(parts)}" if parts else "排名"
+    if len(apart):
+        told += f"；{len(apart)}个不参与排名"
+    return told + "。"
+
+
+def ranking_answer(
+    period: str,
+    counted: str,
+    ranked: Ranking,
+    names: Mapping[str, str],
+    shrunk: Container[str] = frozenset(),
+) -> str:
+    """Return the title of the page: how many differ from the rest, and who is listed first.
+
+    Args:
+        period: its name.
+        counted: what a unit is after a number, as in 个区.
+        ranked: the ranking.
+        names: code → name.
+        shrunk: codes of those whose denominator shrank: never first without a word on it.
+    """
+    metric, rows = ranked.metric, ranked.ranked
+    nothing = _no_ranking(period, counted, ranked)
+    if nothing:
+        return nothing
     tiers = rows["tier"].tolist()
     parts = [
         f"{tiers.count(tier)}个{TIER_WORDS[tier]}" + ("其余" if tier == "above" else "")
@@ -82,16 +174,26 @@ def ranking_answer(period: str, counted: str, ranked: Ranking, names: Mapping[st
     first = rows.iloc[0]
     band = band_text(int(first["band_low"]), int(first["band_high"]))
     value = value_text(metric, float(first["value"]))
-    called = f"{names[str(rows.index[0])]}列首位"
-    return f"{period}{len(rows)}{counted}{metric.name}：{told}；{called}，{value}（{band}）"
+    code = str(rows.index[0])
+    called = f"{names[code]}{SHRUNK_MARK if code in shrunk else ''}列首位"
+    answer = f"{period}{len(rows)}{counted}{metric.name}：{told}；{called}，{value}（{band}）"
+    return f"{answer}，但其分母异常收缩（{SHRUNK_MARK}），须先核查" if code in shrunk else answer
 
 
-def ranking_sentence(ranked: Ranking, names: Mapping[str, str], counted: str) -> str:
+def ranking_sentence(
+    ranked: Ranking,
+    names: Mapping[str, str],
+    counted: str,
+    shrunk: Container[str] = frozenset(),
+) -> str:
     """Return who is clearly above and below the rest, and how many are level or not ranked."""
     rows = ranked.ranked
     parts = []
     for tier in ("above", "below"):
-        own = [names[str(code)] for code in rows.index[(rows["tier"] == tier).to_numpy()]]
+        own = [
+            f"{names[str(code)]}{SHRUNK_MARK if tier == 'above' and str(code) in shrunk else ''}"
+            for code in rows.index[(rows["tier"] == tier).to_numpy()]
+        ]
         if tier == "below":
             own.reverse()
         if own:
@@ -229,7 +331,7 @@ def rank_row(line: Line, look: Look) -> Row:
     """Return a unit as a row; who has no rank has none."""
     unit, metric = line.unit, look.metric
     cells: dict[str, Content] = {
-        "name": link_cell(unit.name, unit.href) if unit.href else unit.name,
+        "name": name_cell(unit.name, unit.href, unit.shrunk),
         "value": value_parts(metric, unit.value, look.decimals)[0],
         "picture": rank_picture(
             metric, unit.value, (unit.low, unit.high), unit.tier, look.whole, look.axis
@@ -248,6 +350,12 @@ def rank_row(line: Line, look: Look) -> Row:
     if unit.weekly is not None:
         cells["spark"] = sparkline(unit.weekly, metric)
     return Row(cells, marked=unit.own)
+
+
+def name_cell(name: str, href: str, shrunk: str = "") -> Content:
+    """Return the name of a unit as a link, with the mark of who made the denominator smaller."""
+    named: Content = link_cell(name, href) if href else name
+    return [named, shrunk_mark(shrunk)] if shrunk else named
 
 
 def _moved_cell(moved: RankChange | None) -> Content:
@@ -291,7 +399,8 @@ def rank_table(
 class Course(NamedTuple):
     """The rank of a unit period by period, oldest first: rank, first and last of the band, n.
 
-    None where it had no rank. ``last_for``: how many periods in a row it was among the last.
+    None where it had no rank. ``last_for``: how many periods in a row it was among the last; 0:
+    it is not.
     """
 
     name: str
@@ -346,11 +455,7 @@ def courses(
                             link_cell(course.name, course.href),
                             html.Span(f"{value_text(metric, course.values[-1])}，{band}"),
                             tier_mark(metric, course.tier),
-                            html.Small(
-                                f"连续{course.last_for}{word}后三"
-                                if course.last_for > 1
-                                else "本期新入后三"
-                            ),
+                            html.Small(_last_words(course.last_for, word)),
                         ],
                         className="course-head",
                     ),
@@ -372,17 +477,27 @@ def courses(
     return html.Ul(items, className="courses")
 
 
+def _last_words(periods: int, word: str) -> str:
+    if not periods:
+        return ""
+    return f"连续{periods}{word}后三" if periods > 1 else "本期新入后三"
+
+
 # --- The four lists -------------------------------------------------------------------------------
 
 
 class Member(NamedTuple):
-    """A unit on a list: what it is on it for, and for how many periods in a row."""
+    """A unit on a list: what it is on it for, and for how many periods in a row.
+
+    ``shrunk``: how its denominator shrank, in words; "" where it did not.
+    """
 
     name: str
     href: str
     figure: str
     note: str
     weeks: str
+    shrunk: str = ""
 
 
 def list_rules(rules: Rules) -> dict[ListName, str]:
@@ -412,7 +527,9 @@ def list_panel(title: str, rule: str, members: Sequence[Member]) -> html.Div:
             [
                 html.Li(
                     [
-                        html.Span(link_cell(each.name, each.href), className="list-name"),
+                        html.Span(
+                            name_cell(each.name, each.href, each.shrunk), className="list-name"
+                        ),
                         html.Span([each.figure, html.Small(each.note)], className="list-figure"),
                         html.Small(each.weeks, className="list-weeks"),
                     ]

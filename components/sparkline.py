@@ -14,6 +14,8 @@ from dash import html
 
 from components.axes import spark_window
 from components.formatting import interval_text, value_text, week_text
+from components.plain import quick
+from domain.comparison import Weeks
 from domain.metrics import Metric
 
 _INK = "#42505f"
@@ -29,7 +31,8 @@ def svg_image(parts: list[str], width: int, height: int, alt: str, class_name: s
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}">{"".join(parts)}</svg>'
     )
-    return html.Img(
+    return quick(
+        html.Img,
         src="data:image/svg+xml," + quote(svg, safe=" =:/'(),;"),
         width=width,
         height=height,
@@ -53,7 +56,9 @@ def _hatch(left: float, right: float, height: int) -> str:
     )
 
 
-def sparkline(weekly: pd.DataFrame, metric: Metric, width: int = 104, height: int = 28) -> html.Img:
+def sparkline(
+    weekly: pd.DataFrame | Weeks, metric: Metric, width: int = 104, height: int = 28
+) -> html.Img:
     """Return the course of an indicator over some weeks, the unfinished tail hatched.
 
     A rate or score is a line, its last mature week marked, on a stretch of axis of the same
@@ -142,7 +147,7 @@ def _bars(values: list[float], tail: int, metric: Metric, width: int, height: in
     return parts
 
 
-def _course(weekly: pd.DataFrame, metric: Metric) -> str:
+def _course(weekly: pd.DataFrame | Weeks, metric: Metric) -> str:
     """Return the course in words: first and last mature week, range, what is not finished."""
     weeks = list(
         zip(
@@ -214,5 +219,5 @@ def interval_bar(
     parts.append(f'<circle cx="{_text(x(value))}" cy="{middle}" r="3.2" fill="{_ACCENT}"/>')
     alt = f"{metric.name}{value_text(metric, value)}，区间{interval_text(metric, low, high)}"
     if not math.isnan(city):
-        alt += f"，全市{value_text(metric, city)}"
+        alt += f"，汇总{value_text(metric, city)}"
     return svg_image(parts, width, height, alt, "spark")

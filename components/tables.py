@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from components.formatting import count, day, moment, sample_text, value_text, week_text
+from components.plain import Kind, quick
 from domain.metrics import Metric
 
 Content: TypeAlias = str | int | float | Component | Sequence[Any] | None
@@ -112,6 +114,7 @@ def data_table(
     )
 
 
+@functools.cache
 def _class_of(column: Column) -> str | None:
     names = [] if column.align == "start" else [f"cell-{column.align}"]
     names += [] if column.phone else ["not-on-phone"]
@@ -125,12 +128,19 @@ def _head(column: Column) -> html.Th:
 
 def _row(columns: Sequence[Column], row: Row) -> html.Tr:
     first, *others = columns
-    cells = [html.Th(row.cells.get(first.key), scope="row", className=_class_of(first))]
-    cells += [
-        html.Td(_content(row.cells.get(column.key)), className=_class_of(column))
-        for column in others
+    cells = [
+        _cell(html.Th, row.cells.get(first.key), _class_of(first), scope="row"),
+        *(
+            _cell(html.Td, _content(row.cells.get(column.key)), _class_of(column))
+            for column in others
+        ),
     ]
-    return html.Tr(cells, className="row-marked" if row.marked else None)
+    return _cell(html.Tr, cells, "row-marked" if row.marked else None)
+
+
+def _cell(kind: type[Kind], content: Any, name: str | None, **more: str) -> Kind:
+    given = {**more, "className": name} if name else more
+    return quick(kind, content, **given)
 
 
 def _content(content: Content) -> Any:

@@ -37,57 +37,122 @@ def counts_by_own_category(
 ) -> pd.DataFrame:
     """Return counts by the category that the cases carry, whatever its level, and their topic.
 
-    One row per window, category and topic that has cases, in no order. Columns: ``window`` (the
-    name given), ``code`` (of the category) and ``topic`` (str, "" where there is none), then
-    ``COUNT_COLUMNS`` (int64).
+    One row per window, category and topic that has cases, by name of the window and the ids of the
+    reference. Columns: ``window`` (the name given), ``code`` (of the category) and ``topic`` (str,
+    "" where there is none), then ``COUNT_COLUMNS`` (int64).
     """
     key = ("own categories", scope, _asked(filters), windows)
     return snapshot.cached(key, lambda: _by_category(snapshot, scope, filters, windows))
 
 
+def categories_beside(
+    snapshot: Snapshot, scope: Scope, whole: Filters, own: Filters, windows: Windows
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return ``counts_by_own_category`` of a part in all windows and of the whole in the first.
+
+    One query where the same table has both. The whole has two rows per category and topic then,
+    one of the part and one of the rest.
+
+    Args:
+        snapshot: the data version.
+        scope: who asks.
+        whole: filters of the whole.
+        own: the same with one district or one street.
+        windows: as in ``counts_by_own_category``.
+    """
+    key = ("categories beside", scope, _asked(whole), _asked(own), windows)
+    return snapshot.cached(key, lambda: _beside(snapshot, scope, whole, own, windows))
+
+
+def _beside(
+    snapshot: Snapshot, scope: Scope, whole: Filters, own: Filters, windows: Windows
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    table = _table_of_categories(scope, own)
+    if table is not _table_of_categories(scope, whole) or not windows[0][1].days:
+        return (
+            counts_by_own_category(snapshot, scope, own, windows),
+            counts_by_own_category(snapshot, scope, whole, windows[:1]),
+        )
+    (name, window), *before = windows
+    everywhere, here = (conditions(snapshot, scope, each, table) for each in (whole, own))
+    picked = [each for each in here if not any(each.compare(other) for other in everywhere)]
+    # NULL, a place that is not known, is not the part. Nothing picked: a scope says the same.
+    part = sa.case((sa.and_(*picked), 1), else_=0) if picked else sa.literal(1)
+    branches = [
+        _counted(table, name, part, [_within(table, window), *everywhere]),
+        *(
+            _counted(table, each, sa.literal(1), [_within(table, span), *here])
+            for each, span in before
+            if span.days
+        ),
+    ]
+    rows = _read(snapshot, sa.union_all(*branches))
+    return (
+        _labelled(snapshot, [row for row in rows if row[1]]),
+        _labelled(snapshot, [row for row in rows if row[0] == name]),
+    )
+
+
+def _table_of_categories(scope: Scope, filters: Filters) -> sa.Table:
+    of_cases = filters.subdistrict or filters.channel or filters.unit or scope.units is not None
+    return schema.cases if of_cases else schema.daily_category
+
+
 def _by_category(
     snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows
 ) -> pd.DataFrame:
-    of_cases = filters.subdistrict or filters.channel or filters.unit or scope.units is not None
-    table = schema.cases if of_cases else schema.daily_category
+    table = _table_of_categories(scope, filters)
     where = conditions(snapshot, scope, filters, table)
     branches = [
-        _counted(table, name, [_within(table, window), *where])
+        _counted(table, name, sa.literal(1), [_within(table, window), *where])
         for name, window in windows
         if window.days
     ]
-    rows = _read(snapshot, sa.union_all(*branches)) if branches else []
+    return _labelled(snapshot, _read(snapshot, sa.union_all(*branches)) if branches else [])
+
+
+def _labelled(snapshot: Snapshot, rows: list[tuple]) -> pd.DataFrame:
+    """Return the frame of rows of window, part, category, topic and counts."""
     reference = snapshot.reference
     code_of, topic_of = (
         dict(zip(frame["id"], frame["code"], strict=True))
         for frame in (reference.categories, reference.topics)
     )
-    counts = np.array([row[3:] for row in rows], dtype="int64").reshape(-1, len(COUNT_COLUMNS))
+    # An order of its own: the database has none, and what is summed or tied must not depend on it.
+    rows = sorted(rows, key=lambda row: (row[0], row[2] or 0, row[3] or 0, row[1]))
+    counts = np.array([row[4:] for row in rows], dtype="int64").reshape(-1, len(COUNT_COLUMNS))
     frame = pd.DataFrame(counts, columns=COUNT_INDEX)
     for name, column in (
-        ("topic", [str(topic_of.get(row[2], "")) for row in rows]),
-        ("code", [str(code_of.get(row[1], UNPLACED)) for row in rows]),
+        ("topic", [str(topic_of.get(row[3], "")) for row in rows]),
+        ("code", [str(code_of.get(row[2], UNPLACED)) for row in rows]),
         ("window", [str(row[0]) for row in rows]),
     ):
         frame.insert(0, name, pd.Series(column, dtype="object"))
     return frame
 
 
-def _counted(table: sa.Table, name: str, where: list[sa.ColumnElement[bool]]) -> sa.Select:
-    """Return the statement for rows of name, category, topic and ``COUNT_COLUMNS``."""
-    bucket = sa.literal(name).label("bucket")
+def _counted(
+    table: sa.Table,
+    name: str,
+    part: sa.ColumnElement[int],
+    where: list[sa.ColumnElement[bool]],
+) -> sa.Select:
+    """Return the statement for rows of name, part, category, topic and ``COUNT_COLUMNS``."""
+    bucket, part = sa.literal(name).label("bucket"), part.label("part")
     keys = [table.c.category_id, table.c.topic_id]
+    # A constant is not grouped by.
+    parts = [] if isinstance(part.element, sa.BindParameter) else [part]
     if table is not schema.cases:
         sums = [sa.cast(sa.func.sum(table.c[each]), sa.BigInteger) for each in COUNT_COLUMNS]
-        return sa.select(bucket, *keys, *sums).where(*where).group_by(*keys)
+        return sa.select(bucket, part, *keys, *sums).where(*where).group_by(*parts, *keys)
     # Cases are counted by state first, as everywhere: one number instead of two dozen sums.
     grouped = (
-        sa.select(*keys, table.c.state, sa.func.count().label("cases"))
+        sa.select(part, *keys, table.c.state, sa.func.count().label("cases"))
         .where(*where)
-        .group_by(*keys, table.c.state)
+        .group_by(*parts, *keys, table.c.state)
         .subquery()
     )
-    kept = [grouped.c.category_id, grouped.c.topic_id]
+    kept = [grouped.c.part, grouped.c.category_id, grouped.c.topic_id]
     return (
         sa.select(bucket, *kept, *schema.counts_of_states(grouped.c.cases))
         .select_from(grouped.join(schema.states, schema.states.c.state == grouped.c.state))

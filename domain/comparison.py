@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -107,6 +108,10 @@ def weekly_estimates(
     return weekly_by_group(rows.assign(code=""), [""], weeks, metric, rules)[0]
 
 
+# Week by week, the columns of ``weekly_estimates`` as arrays: a frame takes longer to make.
+Weeks: TypeAlias = Mapping[str, np.ndarray]
+
+
 def weekly_by_group(
     rows: pd.DataFrame,
     codes: Sequence[str],
@@ -114,7 +119,18 @@ def weekly_by_group(
     metric: Metric,
     rules: Rules,
 ) -> list[pd.DataFrame]:
-    """Return ``weekly_estimates`` of each group, in the order of ``codes``.
+    """Return ``weekly_estimates`` of each group, in the order of ``codes``."""
+    return [pd.DataFrame(each) for each in weeks_by_group(rows, codes, weeks, metric, rules)]
+
+
+def weeks_by_group(
+    rows: pd.DataFrame,
+    codes: Sequence[str],
+    weeks: Sequence[Window],
+    metric: Metric,
+    rules: Rules,
+) -> list[Weeks]:
+    """Return ``weekly_estimates`` of each group as arrays, in the order of ``codes``.
 
     Args:
         rows: counts with ``code`` and ``week_start``.
@@ -145,11 +161,9 @@ def weekly_by_group(
         "week_end": np.array([each.end for each in weeks], dtype="object"),
     }
     return [
-        pd.DataFrame(
-            days
-            | {name: values[position] for name, values in points.items()}
-            | {"mature": mature[position]}
-        )
+        days
+        | {name: values[position] for name, values in points.items()}
+        | {"mature": mature[position]}
         for position in range(len(codes))
     ]
 

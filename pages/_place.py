@@ -33,6 +33,7 @@ from components.place import (
     Rank,
     TopicLine,
     Unit,
+    band_text,
     categories_table,
     facts_list,
     integrity_line,
@@ -61,20 +62,19 @@ from data_access.case_counts import (
 )
 from data_access.places import (
     COMMUNITY_COUNTS,
+    categories_beside,
     communities_by_volume,
-    counts_by_own_category,
     oldest_open_cases,
     targets_of_district,
 )
-from data_access.programme import topics_of_year
+from data_access.programme import topics_of_year, weekly_cases
 from data_access.question import Question, names
 from domain.comparison import (
     aligned,
     measured,
     of_window,
     per_ten_thousand,
-    weekly_by_group,
-    weekly_estimates,
+    weeks_by_group,
 )
 from domain.decomposition import OTHER, decomposed
 from domain.filters import (
@@ -95,14 +95,14 @@ from domain.metrics import (
     broken_identities,
     change,
     columns_of,
-    estimate,
     estimated,
     total,
 )
-from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
+from domain.outcomes import COUNT_INDEX
 from domain.periods import Window, present, weeks_before
-from domain.programme import Topic
+from domain.programme import YEAR_OF_WEEKS, Topic, Volume, volumes
 from domain.ranking import RankChange, Ranking, rank_changes, ranking, unranked_words, volume_bands
+from domain.rules import Rules
 from domain.schedule import ATTENTION, GOOD, Standing, Target, known_at, standing
 from domain.signals import (
     Checked,
@@ -116,8 +116,8 @@ from domain.signals import (
     topic_exceptions,
 )
 from pages._answers import reader
-from pages._programme import day_of, lines, rules_of, year_of
-from pages._ranking import LEAGUES, SPARK_WEEKS
+from pages._programme import day_of, rules_of, year_of
+from pages._ranking import FEWEST_OTHERS, LEAGUES, SPARK_WEEKS, Among, Laid, among_all
 
 DISTRICTS, STREETS = "/districts", "/subdistricts"
 Kind = Literal["district", "subdistrict"]
@@ -159,10 +159,15 @@ class Place(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """The place of the page and the question without any other place."""
+    """The place of the page and the question without any other place.
+
+    ``among``: among whom the place is judged. ``canonical``: that of the question.
+    """
 
     question: Question
     place: Place
+    among: Among
+    canonical: str
 
     @property
     def city(self) -> Filters:
@@ -201,9 +206,14 @@ class Subject(NamedTuple):
         compared = self.question.compared
         return self.question.period.window.days, compared[1].days if compared else 1
 
+    @property
+    def whole_name(self) -> str:
+        """What all that the place is compared with is called."""
+        return self.among.snapshot.city
+
     def key(self, name: str) -> tuple[Hashable, ...]:
         """Return the cache key of something computed for this page."""
-        return (name, reader(), self.place, self.question.canonical)
+        return (name, reader(), self.among.scope, self.place, self.canonical)
 
     def href(self, kind: Kind, code: str) -> str:
         """Return the link to the page of a place, other filters kept."""
@@ -236,24 +246,29 @@ def subject_of(question: Question, kind: Kind, code: str) -> Subject | None:
         return places
 
     place = question.snapshot.cached(("places",), read).get((kind, code))
-    return None if place is None else Subject(question, place)
+    if place is None:
+        return None
+    return Subject(question, place, among_all(question, kind), question.canonical)
 
 
 class Field(NamedTuple):
     """All units of a kind: their counts, same order, index the codes; and the whole, one row.
 
-    ``whole`` has what belongs to no unit too. ``before``: of the window compared with.
+    ``whole`` has what belongs to no unit too. ``before``: of the window compared with. ``own``:
+    the one row of the place, zeros where it is none of the units. ``rows``: what it was made of.
     """
 
     units: pd.DataFrame
     now: Counts
     before: Counts | None
     whole: Counts
+    own: Counts
+    rows: Laid
 
 
 def _units(subject: Subject, kind: Kind, filters: Filters) -> pd.DataFrame:
     """Return the districts, or the streets of the districts filtered by."""
-    reference = subject.question.snapshot.reference
+    reference = subject.among.snapshot.reference
     if kind == "district":
         return reference.districts
     streets, districts = reference.subdistricts, reference.districts
@@ -265,31 +280,34 @@ def _units(subject: Subject, kind: Kind, filters: Filters) -> pd.DataFrame:
 
 def _field(subject: Subject, kind: Kind, filters: Filters) -> Field:
     """Return the units of a kind within some filters."""
-    rows = _rows(subject, kind, filters)
-    units = _units(subject, kind, filters)
-    index = pd.Index(units["code"].astype(str))
-    now = aligned(of_window(rows, "now"), units).set_axis(index)
-    before = None
-    if subject.question.compared:
-        compared = of_window(rows, subject.question.compared[0])
-        before = aligned(compared, units).set_axis(index)
-    return Field(units, now, before, total(of_window(rows, "now")))
-
-
-def _rows(subject: Subject, kind: Kind, filters: Filters) -> pd.DataFrame:
-    question = subject.question
     # The cards of the place tell 环比 and 同比, everything else what is chosen.
+    question = subject.question
     windows = question.windows if kind == subject.place.kind else _windows(subject)
-    return counts_by_window(question.snapshot, reader(), filters, windows, kind)
+    among = subject.among
+    rows = counts_by_window(among.snapshot, among.scope, filters, windows, kind)
+    units = _units(subject, kind, filters)
+    codes = units["code"].astype(str).tolist()
+    laid = Laid(rows, codes)
+    compared = question.compared
+    return Field(
+        units,
+        laid.of("now"),
+        laid.of(compared[0]) if compared else None,
+        laid.whole("now"),
+        laid.one("now", subject.place.code),
+        laid,
+    )
 
 
 def _peers(subject: Subject, basis: Basis | None = None) -> Field:
-    """Return every unit of the kind of the place, in the whole city; None: the chosen 口径."""
-    filters = subject.city.narrowed(basis=basis or subject.city.basis)
-    key = ("peers", reader(), subject.place.kind, subject.question.canonical, filters.basis)
-    return subject.question.snapshot.cached(
-        key, lambda: _field(subject, subject.place.kind, filters)
-    )
+    """Return every unit of the kind of the place, in the whole city; None: the chosen 口径.
+
+    For a reader of one district these are others too: nothing of them may be shown but totals.
+    """
+    kind, among = subject.place.kind, subject.among
+    filters = subject.city.narrowed(basis=basis) if basis else subject.city
+    key = ("peers", among.scope, kind, subject.place.code, subject.canonical, filters.basis)
+    return among.snapshot.cached(key, lambda: _field(subject, kind, filters))
 
 
 def _streets(subject: Subject, basis: Basis | None = None) -> Field:
@@ -300,15 +318,20 @@ def _streets(subject: Subject, basis: Basis | None = None) -> Field:
     )
 
 
-def _own(subject: Subject, counts: Counts) -> Counts:
-    """Return the one row of the place."""
-    return counts.loc[[subject.place.code]]
-
-
 def _metric(subject: Subject) -> Metric:
     """Return what the place is ranked by: 综合成绩, in a city without revisits 按时办结率."""
-    answered = _peers(subject).whole["revisits"].iloc[0]
-    return _COMPOSITE if answered else METRICS["on_time"]
+    return _COMPOSITE if _sum(_peers(subject).whole, "revisits") else METRICS["on_time"]
+
+
+def _sum(row: Counts, name: str) -> int:
+    """Return one count of a one-row frame."""
+    return int(row[name].iloc[0])
+
+
+def _estimate(row: Counts, metric: Metric, rules: Rules) -> dict[str, float]:
+    """Return the estimate of a one-row frame: value, n, low, high."""
+    points = estimated(columns_of(row), metric, rules)
+    return {name: float(each[0]) for name, each in points.items()}
 
 
 def _fellows(subject: Subject) -> tuple[str, list[str]]:
@@ -321,20 +344,30 @@ def _fellows(subject: Subject) -> tuple[str, list[str]]:
 
 def _its_like(subject: Subject) -> tuple[str, list[str]]:
     field = _peers(subject)
+    codes = list(field.now.index)
     if subject.place.kind == "subdistrict":
         bands = volume_bands(field.now, subject.question.rules)
         band = int(bands[subject.place.code])
-        codes = list(bands.index[bands == band])
-        return f"第{band}档", codes
-    zones = field.units["zone"].to_numpy()
-    league = [LEAGUES.get(zone, zone) if isinstance(zone, str) else None for zone in zones]
-    own = league[list(field.units["code"]).index(subject.place.code)]
-    codes = [
-        str(code)
-        for code, each in zip(field.units["code"], league, strict=True)
-        if own is not None and each == own
-    ]
-    return ("同类", codes) if len(codes) > 1 else ("", [])
+        word, groups = f"第{band}档", bands.tolist()
+    else:
+        zones = field.units["zone"].to_numpy()
+        groups = [LEAGUES.get(zone, zone) if isinstance(zone, str) else None for zone in zones]
+        word = "同类"
+    own = groups[codes.index(subject.place.code)]
+    like = [str(code) for code, each in zip(codes, groups, strict=True)
+            if own is not None and each == own]  # fmt: skip
+    if subject.among.of_all and len(_others(subject, like)) < FEWEST_OTHERS:
+        return "", []
+    if subject.place.kind == "district" and len(like) < 2:
+        return "", []
+    return word, like
+
+
+def _others(subject: Subject, codes: Sequence[str]) -> list[str]:
+    """Return those with cases that the reader may not be told of."""
+    known = names(subject.question.snapshot)[subject.place.kind]
+    cases = _peers(subject).now["cases"]
+    return [code for code in codes if code not in known and cases[code]]
 
 
 def _league_name(subject: Subject) -> str:
@@ -344,8 +377,9 @@ def _league_name(subject: Subject) -> str:
         return ""
     if subject.place.kind == "subdistrict":
         bands = subject.question.rules.volume_bands
-        city = subject.question.snapshot.city
-        return f"同档：{city}按诉求量分{bands}档，本处在{word}，{len(codes)}个街道乡镇"
+        return (
+            f"同档：{subject.whole_name}按诉求量分{bands}档，本处在{word}，{len(codes)}个街道乡镇"
+        )
     units = _peers(subject).units
     zone = units.loc[units["code"] == subject.place.code, "zone"].iloc[0]
     return f"同类：{LEAGUES.get(zone, zone)}，{len(codes)}个区"
@@ -370,13 +404,20 @@ def _rankings(subject: Subject) -> tuple[Ranking, Ranking]:
 def _rank(subject: Subject) -> Rank:
     """Return the band among the like, and the tier against all others of the city."""
     everyone, near = _rankings(subject)
-    code = subject.place.code
-    among = "个区" if subject.place.kind == "district" else f"个{KIND_WORDS['subdistrict']}"
-    if code not in near.ranked.index:
-        return Rank(0, 0, len(near.ranked), among, None, near.unranked.loc[code, "reason"])
-    row = near.ranked.loc[code]
-    tier = everyone.ranked.loc[code, "tier"]
-    return Rank(int(row["band_low"]), int(row["band_high"]), len(near.ranked), among, tier)
+    rank = _rank_in(subject, near)
+    if rank.unranked:
+        return rank
+    return dataclasses.replace(rank, tier=everyone.ranked.at[subject.place.code, "tier"])
+
+
+def _rank_in(subject: Subject, ranked: Ranking) -> Rank:
+    """Return where the place stands in a ranking."""
+    code, of = subject.place.code, len(ranked.ranked)
+    among = f"个{KIND_WORDS[subject.place.kind]}"
+    if code not in ranked.ranked.index:
+        return Rank(0, 0, of, among, None, ranked.unranked.at[code, "reason"])
+    row = ranked.ranked.loc[code]
+    return Rank(int(row["band_low"]), int(row["band_high"]), of, among, row["tier"])
 
 
 def _weeks(subject: Subject) -> tuple[Window, ...]:
@@ -434,10 +475,10 @@ def summary(subject: Subject) -> html.Div:
             link=f"{KIND_PATHS[place.kind]}/{place.code}{question.canonical}",
             extra_actions=_actions(subject),
         ),
-        notice(_ignored(question), "本页只看这一处，按综合成绩排名，下列选择未采用"),
+        notice(_ignored(subject), "本页只看这一处，按综合成绩排名，下列选择未采用"),
     ]
-    own = _own(subject, _peers(subject).now)
-    if not own["cases"].iloc[0]:
+    own = _peers(subject).own
+    if not _sum(own, "cases"):
         return html.Div([*head, empty_state()])
     broken = broken_identities({str(name): int(n) for name, n in own[COUNT_INDEX].iloc[0].items()})
     if broken:
@@ -446,7 +487,7 @@ def summary(subject: Subject) -> html.Div:
     return html.Div(
         [
             *head,
-            facts_list([_league_name(subject), _residents(subject)]),
+            facts_list([_in_the_city(subject), _league_name(subject), _residents(subject)]),
             exception_list(
                 checked.signals,
                 [_signal_href(subject, signal) for signal in checked.signals],
@@ -458,6 +499,14 @@ def summary(subject: Subject) -> html.Div:
     )
 
 
+def _in_the_city(subject: Subject) -> str:
+    """Return the rank of a street among all of the city; of a district the title says it."""
+    if subject.place.kind == "district":
+        return ""
+    rank = _rank_in(subject, _rankings(subject)[0])
+    return f"{subject.whole_name}名次：{rank.words(_metric(subject))}"
+
+
 def _actions(subject: Subject) -> list[Component]:
     place = subject.place
     asked = subject.question.asked.narrowed(district=(), subdistrict=())
@@ -467,10 +516,17 @@ def _actions(subject: Subject) -> list[Component]:
     return [dcc.Link(words, href=href, className="action") for words, href in links]
 
 
-def _ignored(question: Question) -> list[str]:
-    listed = [DIMENSION_LABELS[name] for name in IGNORED if getattr(question.filters, name)]
-    if question.filters.indicator != Filters().indicator:
-        listed.append(f"指标：{METRICS[question.filters.indicator].name}")
+def _ignored(subject: Subject) -> list[str]:
+    """Return what was chosen and does not count here: not what an account adds by itself."""
+    asked, place = subject.question.asked, subject.place
+    within = {"district": place.district, "subdistrict": place.code}
+    listed = [
+        DIMENSION_LABELS[name]
+        for name in IGNORED
+        if getattr(asked, name) and getattr(asked, name) != (within[name],)
+    ]
+    if asked.indicator != Filters().indicator:
+        listed.append(f"指标：{METRICS[asked.indicator].name}")
     return listed
 
 
@@ -478,14 +534,13 @@ def _values(subject: Subject, metric: Metric) -> tuple[float, float]:
     """Return the value of the place and of the city."""
     peers, rules = _peers(subject), subject.question.rules
     return tuple(  # type: ignore[return-value]
-        float(estimate(counts, metric, rules)["value"].iloc[0])
-        for counts in (_own(subject, peers.now), peers.whole)
+        _estimate(counts, metric, rules)["value"] for counts in (peers.own, peers.whole)
     )
 
 
 def _answer(subject: Subject) -> str:
-    peers, place = _peers(subject), subject.place
-    if not _own(subject, peers.now)["cases"].iloc[0]:
+    place = subject.place
+    if not _sum(_peers(subject).own, "cases"):
         return f"{place.name}本期没有符合条件的诉求"
     metric = _metric(subject)
     value, city = _values(subject, metric)
@@ -494,8 +549,8 @@ def _answer(subject: Subject) -> str:
     name = place.name
     if place.kind == "subdistrict" and place.district_name not in name:
         name = f"{place.district_name}{name}"
-    whole = subject.question.snapshot.city
-    return place_answer(name, metric, value, _rank(subject), value - city, whole, cause)
+    whole, rank = subject.whole_name, _rank(subject)
+    return place_answer(name, metric, value, rank, value - city, whole, cause)
 
 
 def _residents(subject: Subject) -> str:
@@ -516,22 +571,21 @@ def _residents(subject: Subject) -> str:
     known = field.units["population"].notna() | field.units["counted_in"].notna()
     city = 10_000 * field.now["cases"].to_numpy()[known.to_numpy()].sum() / people
     return (
-        f"万人诉求比：{own:,.1f}件/万人（{subject.question.snapshot.city}{city:,.1f}），"
+        f"万人诉求比：{own:,.1f}件/万人（{subject.whole_name}{city:,.1f}），"
         "按2020年普查常住人口，多少不作高低判断"
     )
 
 
 def _cards(subject: Subject) -> list[html.Article]:
     question, rules = subject.question, subject.question.rules
-    rows = _rows(subject, subject.place.kind, subject.city)
-    rows = rows[(rows["code"] == subject.place.code).to_numpy()]
+    peers = _peers(subject)
     windows = dict(question.windows)
-    now = total(of_window(rows, "now"))
+    now = peers.own
     before = {
-        COMPARE_LABELS[name]: (total(of_window(rows, name)), windows[name].days)
+        COMPARE_LABELS[name]: (peers.rows.one(name, subject.place.code), windows[name].days)
         for name in ("previous", "year")
     }
-    weekly = _in_weeks(subject).groupby("week_start", as_index=False)[list(COUNT_COLUMNS)].sum()
+    weekly = _in_weeks(subject).assign(code="")
     weeks = _weeks(subject)
     cards = []
     for key in HEADLINE:
@@ -540,7 +594,7 @@ def _cards(subject: Subject) -> list[html.Article]:
         cards.append(
             headline_card(
                 own,
-                weekly_estimates(weekly, weeks, metric, rules),
+                weeks_by_group(weekly, [""], weeks, metric, rules)[0],
                 definition_href=f"/definitions{to_search(question.asked)}#{key}",
                 extra=_beside(subject, metric),
             )
@@ -550,29 +604,39 @@ def _cards(subject: Subject) -> list[html.Article]:
 
 def _beside(subject: Subject, metric: Metric) -> str:
     """Return the same figure of its like, of its district and of the city."""
-    peers, rules = _peers(subject), subject.question.rules
-    word, codes = _fellows(subject)
-    own_cases = float(_own(subject, peers.now)["cases"].iloc[0])
-    of_district = subject.place.kind == "subdistrict"
-    city = subject.question.snapshot.city
-    wholes = [(city, peers.whole)]
-    if codes:
-        wholes.insert(0, (word, total(peers.now.loc[codes])))
-    if of_district:
-        wholes.insert(0, ("本区", _streets(subject).whole))
+    rules = subject.question.rules
+    wholes = _wholes(subject)
+    word = _fellows(subject)[0]
     if metric.kind == "count":
+        own_cases = float(_sum(_peers(subject).own, "cases"))
         told = [
-            f"占{name}{share_words(own_cases, float(whole['cases'].iloc[0]))}"
-            for name, whole in wholes
+            f"占{name}{share_words(own_cases, float(_sum(whole, 'cases')))}"
+            for name, whole in wholes.items()
             if name != word
         ]
         return "，".join(told)
     said = []
-    for name, whole in wholes:
-        value = float(estimate(whole, metric, rules)["value"].iloc[0])
+    for name, whole in wholes.items():
+        value = _estimate(whole, metric, rules)["value"]
         # A unit alone on the next line would be read as another figure.
         said.append(f"{name} {value_text(metric, value)}".replace(" ", "\u00a0"))
     return " · ".join(said)
+
+
+def _wholes(subject: Subject) -> dict[str, Counts]:
+    """Return what the place is laid beside, by name: its district, its like, the city."""
+
+    def compute() -> dict[str, Counts]:
+        peers = _peers(subject)
+        word, codes = _fellows(subject)
+        found = {}
+        if subject.place.kind == "subdistrict":
+            found["本区"] = _streets(subject).whole
+        if codes:
+            found[word] = total(peers.now.loc[codes])
+        return {**found, subject.whole_name: peers.whole}
+
+    return subject.question.snapshot.cached(subject.key("place wholes"), compute)
 
 
 def share_words(part: float, whole: float) -> str:
@@ -595,7 +659,7 @@ def _checked(subject: Subject) -> Checked:
     peers = _peers(subject)
     itself = peers.units[(peers.units["code"] == place.code).to_numpy()].reset_index(drop=True)
     # Overdue cases are told against all others; of the others nothing is said here.
-    overdue = overdue_stock(peers.units, peers.now.reset_index(drop=True), rules)
+    overdue = overdue_stock(peers.units, peers.now, rules)
     own_overdue = tuple(signal for signal in overdue.signals if signal.code == place.code)
     results = [Checked(own_overdue, 1), *_falls(subject, itself, _peers)]
     if question.compared:
@@ -604,7 +668,7 @@ def _checked(subject: Subject) -> Checked:
     if kind == "district":
         streets = _streets(subject)
         results += [
-            overdue_stock(streets.units, streets.now.reset_index(drop=True), rules),
+            overdue_stock(streets.units, streets.now, rules),
             *_falls(subject, streets.units, _streets),
             *_shrinking(subject, streets.units, _streets),
             topic_exceptions(_topic_states(subject)),
@@ -612,7 +676,7 @@ def _checked(subject: Subject) -> Checked:
         window = question.period.window
         missing = window.days - days_with_cases(snapshot, reader(), subject.own, window)
     clock = None if snapshot.is_demo else present()
-    cases = int(_own(subject, peers.now)["cases"].iloc[0])
+    cases = _sum(peers.own, "cases")
     data = data_problems(snapshot.cutoff, clock, missing, 0, cases, rules)
     # Cases without a place were not looked for.
     results.append(Checked(data.signals, data.checks - 1))
@@ -647,7 +711,7 @@ def _shrunk(subject: Subject) -> tuple[Signal, ...]:
     """
 
     def read() -> tuple[Signal, ...]:
-        found = _shrinking(subject, _peers(subject).units.reset_index(drop=True), _peers)
+        found = _shrinking(subject, _peers(subject).units, _peers)
         return tuple(
             signal for each in found for signal in each.signals if signal.code == subject.place.code
         )
@@ -662,10 +726,13 @@ def _sides(
     basis: Basis,
 ) -> tuple[Counts, Counts]:
     """Return the counts now and before, in the order of the units."""
-    now, before = field(subject, basis)[1:3]
+    found = field(subject, basis)
+    now, before = found.now, found.before
     assert before is not None  # there is a comparison
-    codes = list(groups["code"].astype(str))
-    return now.loc[codes].reset_index(drop=True), before.loc[codes].reset_index(drop=True)
+    if len(groups) != len(now):
+        codes = list(groups["code"].astype(str))
+        now, before = now.loc[codes], before.loc[codes]
+    return now, before
 
 
 def _signal_href(subject: Subject, signal: Signal) -> str | None:
@@ -717,15 +784,20 @@ def _windows(subject: Subject) -> Windows:
     return (now, compared) if compared else (now,)
 
 
+def _categories(subject: Subject) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the counts by category of the place, now and before, and of the city, now."""
+    among = subject.among
+    return categories_beside(
+        among.snapshot, among.scope, subject.city, subject.own, _windows(subject)
+    )
+
+
 def _own_categories(subject: Subject) -> pd.DataFrame:
-    question = subject.question
-    return counts_by_own_category(question.snapshot, reader(), subject.own, _windows(subject))
+    return _categories(subject)[0]
 
 
 def _city_categories(subject: Subject) -> pd.DataFrame:
-    question = subject.question
-    now = _windows(subject)[:1]
-    return counts_by_own_category(question.snapshot, reader(), subject.city, now)
+    return _categories(subject)[1]
 
 
 def _grouped(rows: pd.DataFrame, window: str, group_of: Mapping[str, str]) -> pd.DataFrame:
@@ -792,16 +864,16 @@ def why(subject: Subject) -> html.Section | html.Div:
     """Return the gap to the city, split into indicators and categories."""
     place, rules = subject.place, subject.question.rules
     peers = _peers(subject)
-    own = _own(subject, peers.now)
-    if not own["cases"].iloc[0]:
+    own = peers.own
+    if not _sum(own, "cases"):
         return html.Div()
-    metric, city = _metric(subject), subject.question.snapshot.city
+    metric, city = _metric(subject), subject.whole_name
     value, city_value = _values(subject, metric)
     rank, found = _rank(subject), _why(subject)
     word = "靠前" if value > city_value else "靠后"
     title = f"为何{word}：与{city}之差" if rank.tier in ("above", "below") else f"与{city}之差"
     if found is None or found.parts.empty:
-        n = float(estimate(own, metric, rules)["n"].iloc[0])
+        n = _estimate(own, metric, rules)["n"]
         state: Component = insufficient_state(metric, n, rules.minimum_revisits)
         if rank.unranked == "immature":
             state = empty_state("本期诉求尚未成熟，差别还会变，成熟后再分解", title="□ 暂不分解")
@@ -849,8 +921,7 @@ def why(subject: Subject) -> html.Section | html.Div:
 
 
 def _n(subject: Subject, metric: Metric) -> float:
-    own = _own(subject, _peers(subject).now)
-    return float(estimate(own, metric, subject.question.rules)["n"].iloc[0])
+    return _estimate(_peers(subject).own, metric, subject.question.rules)["n"]
 
 
 # --- Streets --------------------------------------------------------------------------------------
@@ -867,11 +938,12 @@ def streets(subject: Subject) -> html.Section | html.Div:
             title, empty_state("名录中没有本区的街道乡镇", title="没有街道乡镇"), wide=True
         )
     ranked = _street_ranking(subject)
-    look = _look(subject, ranked, field.whole)
+    look = _look(subject, metric, ranked.ranked, field.whole)
     shown, apart = _unit_lines(subject, field, ranked, look)
-    unplaced = of_window(_rows(subject, "subdistrict", subject.of_district), "now")
-    unplaced = unplaced[(unplaced["code"] == UNPLACED).to_numpy()]
-    outside = [_summed(subject, "未定位到街道乡镇", unplaced, metric)] if len(unplaced) else []
+    unplaced = field.rows.one("now", UNPLACED)
+    outside = []
+    if _sum(unplaced, "cases"):
+        outside = [_summed(subject, "未定位到街道乡镇", unplaced, metric)]
     tiers = ranked.ranked["tier"].tolist()
     sentence = (
         f"{len(shown)}个街道乡镇参与排名，{tiers.count('above')}个明显高于其余，"
@@ -908,10 +980,9 @@ def _street_ranking(subject: Subject) -> Ranking:
     )
 
 
-def _look(subject: Subject, ranked: Ranking, whole: Counts) -> Look:
-    metric = ranked.metric
-    value = float(estimate(whole, metric, subject.question.rules)["value"].iloc[0])
-    rows = ranked.ranked
+def _look(subject: Subject, metric: Metric, rows: pd.DataFrame, whole: Counts) -> Look:
+    """Return how a table of ranked rows is printed."""
+    value = _estimate(whole, metric, subject.question.rules)["value"]
     axis = stable_axis(metric, [*rows["low"], *rows["high"]])
     return Look(metric, joint_decimals(metric, list(rows["value"])), value, axis)
 
@@ -930,7 +1001,7 @@ def _unit_lines(
     beside = {key: estimated(columns, METRICS[key], rules) for key in BESIDE if key != metric.key}
     codes = [str(code) for code in field.units["code"]]
     unit_names, cases = field.units["name"].tolist(), field.now["cases"].tolist()
-    weekly = weekly_by_group(_in_weeks(subject), codes, _weeks(subject), metric, rules)
+    weekly = weeks_by_group(_in_weeks(subject), codes, _weeks(subject), metric, rules)
     place_of = {code: position for position, code in enumerate(codes)}
 
     def unit(row: Mapping[Hashable, Any], code: str, is_ranked: bool) -> Unit:
@@ -971,42 +1042,41 @@ def _unit_lines(
 
 def _summed(subject: Subject, name: str, counts: Counts, metric: Metric) -> Unit:
     """Return cases taken together as a row without rank."""
-    whole, rules = total(counts), subject.question.rules
-    own = estimate(whole, metric, rules).iloc[0]
-    values = {
-        key: tuple(estimate(whole, METRICS[key], rules)[["value", "n"]].iloc[0])
-        for key in BESIDE
-        if key != metric.key
-    }
+    rules = subject.question.rules
+    own = _estimate(counts, metric, rules)
+    values = {}
+    for key in BESIDE:
+        if key != metric.key:
+            each = _estimate(counts, METRICS[key], rules)
+            values[key] = (each["value"], each["n"])
     return Unit(
         "", name, "", own["value"], own["n"], own["low"], own["high"], None, None,
-        float(whole["cases"].iloc[0]), values=values,
+        float(_sum(counts, "cases")), values=values,
     )  # fmt: skip
 
 
 def peers(subject: Subject) -> html.Section | html.Div:
     """Return a street among the streets of its district and of its band of volume."""
     field, metric = _streets(subject), _metric(subject)
-    if not _own(subject, field.now)["cases"].iloc[0]:
+    if not _sum(field.own, "cases"):
         return html.Div()
     everyone = _peers(subject)
     word, codes = _fellows(subject)
-    of_band = ranking(everyone.now.loc[codes], metric, subject.question.rules)
     title = f"在{subject.place.district_name}与同档中的位置：{metric.name}"
-    district = _rankings(subject)[1]
+    in_city, district = _rankings(subject)
     groups = [
         (f"{subject.place.district_name}的街道乡镇", "本区", district, field.whole),
-        (
-            f"{subject.question.snapshot.city}诉求量{word}的街道乡镇",
-            word,
-            of_band,
-            total(everyone.now.loc[codes]),
-        ),
     ]
+    if codes:
+        of_band = ranking(everyone.now.loc[codes], metric, subject.question.rules)
+        heading = f"{subject.whole_name}诉求量{word}的街道乡镇"
+        groups.append((heading, word, of_band, _wholes(subject)[word]))
     parts, told = [], []
     for heading, whole_word, ranked, whole in groups:
-        look = _look(subject, ranked, whole)
         shown = _peer_lines(subject, ranked)
+        # Decimals and the ends of the axis tell of those who are not shown, too.
+        told_of = ranked.ranked.loc[[unit.code for unit in shown]]
+        look = _look(subject, ranked.metric, told_of, whole)
         own = next((unit for unit in shown if unit.own), None)
         where = "不参与排名"
         if own is not None and own.band:
@@ -1015,12 +1085,12 @@ def peers(subject: Subject) -> html.Section | html.Div:
         else:
             reason = ranked.unranked.loc[subject.place.code, "reason"]
             where = f"{unranked_words(reason, metric)}，不参与排名"
-        told.append(f"在{heading}中{where}（参与排名{len(shown)}个）")
+        told.append(f"在{heading}中{where}（参与排名{len(ranked.ranked)}个）")
         value = value_text(metric, look.whole)
         parts.append(
             html.Div(
                 [
-                    html.H3([heading, html.Small(f"{len(shown)}个参与排名，合计{value}")]),
+                    html.H3([heading, html.Small(f"{len(ranked.ranked)}个参与排名，合计{value}")]),
                     peers_table(shown, look, KIND_WORDS["subdistrict"], whole_word,
                                 f"{heading}，{subject.note}"),
                 ]
@@ -1029,10 +1099,18 @@ def peers(subject: Subject) -> html.Section | html.Div:
     return panel(
         title,
         html.Div(parts, className="place-peers"),
-        sentence="；".join(told) + "。",
-        note=f"{subject.note}。圆点为值，横线为区间，深底为本处；只列首尾与前后各数名",
+        sentence="；".join([*told, _told_in_the_city(subject, in_city)]) + "。",
+        note=f"{subject.note}。圆点为值，横线为区间，深底为本处；"
+        + ("只列本账号范围内的" if subject.among.of_all else "只列首尾与前后各数名"),
         wide=True,
     )
+
+
+def _told_in_the_city(subject: Subject, ranked: Ranking) -> str:
+    rank = _rank_in(subject, ranked)
+    where = unranked_words(rank.unranked, ranked.metric) if rank.unranked else ""
+    where = f"{where}，不参与排名" if where else band_text(rank.low, rank.high)
+    return f"在{subject.whole_name}全部街道乡镇中{where}（参与排名{rank.of}个）"
 
 
 def _peer_lines(subject: Subject, ranked: Ranking) -> list[Unit]:
@@ -1052,6 +1130,7 @@ def _peer_lines(subject: Subject, ranked: Ranking) -> list[Unit]:
             own=str(code) == subject.place.code,
         )
         for code, row in zip(ranked.ranked.index, ranked.ranked.to_dict("records"), strict=True)
+        if str(code) in known
     ]
 
 
@@ -1093,7 +1172,7 @@ def _told(subject: Subject) -> dict[str, list[_Told]]:
                 found[topic.code] = told
         return found
 
-    key = ("district targets told", reader(), subject.place.district, subject.question.canonical)
+    key = ("district targets told", reader(), subject.place.district, subject.canonical)
     return subject.question.snapshot.cached(key, compute)
 
 
@@ -1114,15 +1193,15 @@ def _topic_states(subject: Subject) -> list[TopicState]:
 
     Its own progress against its own goal, its own complaints. Whether it makes it is not forecast.
     """
-    question = dataclasses.replace(subject.question, filters=subject.of_district)
-    volumes = {line.topic.code: line.volume for line in lines(question, year_of(question))}
+    question = subject.question
     known = {topic.code: topic for topic in topics_of_year(question.snapshot, year_of(question))}
+    volume_of = _volumes(subject)
     states = []
     for code, told in _told(subject).items():
         first = told[0]
         if first.unsplit:
             continue
-        now, volume = first.standing, volumes[code]
+        now, volume = first.standing, volume_of[code]
         states.append(
             TopicState(
                 code=code,
@@ -1142,12 +1221,36 @@ def _topic_states(subject: Subject) -> list[TopicState]:
     return states
 
 
+def _volumes(subject: Subject) -> dict[str, Volume]:
+    """Return topic code → its recent complaints in the district against expectation.
+
+    As ``pages._programme.lines`` has them, without the forecasts of every target.
+    """
+    question = subject.question
+    year = year_of(question)
+    as_of, rules = day_of(question, year), rules_of(question, year)
+    weeks = [
+        week
+        for week in weeks_before(as_of, as_of, YEAR_OF_WEEKS + SPARK_WEEKS + 1)
+        if week.days == 7
+    ]
+    codes = [topic.code for topic in topics_of_year(question.snapshot, year)]
+    if not codes:
+        return {}
+    counted = weekly_cases(question.snapshot, reader(), subject.of_district, weeks)
+    nothing = np.zeros(len(weeks))
+    series = np.array([counted.get(code, nothing) for code in codes])
+    recent = volumes(series, counted.get("", nothing), rules)
+    return dict(zip(codes, recent, strict=True))
+
+
 def topics(subject: Subject) -> html.Section | html.Div:
     """Return the topics of the year at the place: own targets, complaints, 解决率."""
     question, place, rules = subject.question, subject.place, subject.question.rules
     year = year_of(question)
     listed = topics_of_year(question.snapshot, year)
-    if not listed or not _own(subject, _peers(subject).now)["cases"].iloc[0]:
+    of_all = float(_sum(_peers(subject).own, "cases"))
+    if not listed or not of_all:
         return html.Div()
     frame = pd.DataFrame({"code": [topic.code for topic in listed]})
     rows = _own_categories(subject)
@@ -1156,8 +1259,8 @@ def topics(subject: Subject) -> html.Section | html.Div:
     if question.compared:
         before = aligned(_by_topic(rows, question.compared[0]), frame)
         changes = [*change(_VOLUME, now, before, rules, subject.days)]
-    own = estimate(now, _RESOLUTION, rules)
-    city = estimate(aligned(_by_topic(_city_categories(subject), "now"), frame), _RESOLUTION, rules)
+    everywhere = aligned(_by_topic(_city_categories(subject), "now"), frame)
+    own, city = (estimated(columns_of(each), _RESOLUTION, rules) for each in (now, everywhere))
     cases, city_values = now["cases"].tolist(), city["value"].tolist()
     values, answers = own["value"].tolist(), own["n"].tolist()
     told = _told(subject) if place.kind == "district" else {}
@@ -1201,17 +1304,21 @@ def topics(subject: Subject) -> html.Section | html.Div:
             bool(told),
             as_of,
             rules.minimum_revisits,
-            question.snapshot.city,
+            subject.whole_name,
             f"{title}，{subject.words}",
         ),
-        sentence=_topics_sentence(subject, listed, told, now),
+        sentence=_topics_sentence(subject, listed, told, now, of_all),
         note=f"进度为{place.name}，截至{as_of}，按最需要关注排列；{basis}" if told else basis,
         wide=place.kind == "district",
     )
 
 
 def _topics_sentence(
-    subject: Subject, listed: Sequence[Topic], told: Mapping[str, Sequence[_Told]], now: Counts
+    subject: Subject,
+    listed: Sequence[Topic],
+    told: Mapping[str, Sequence[_Told]],
+    now: Counts,
+    of_all: float,
 ) -> str:
     parts = []
     own = [each.standing for targets in told.values() for each in targets if not each.unsplit]
@@ -1225,7 +1332,6 @@ def _topics_sentence(
     elif subject.place.kind == "district":
         parts.append("没有分到本区的任务")
     cases = now["cases"].to_numpy()
-    of_all = float(_own(subject, _peers(subject).now)["cases"].iloc[0])
     parts.append(f"本期诉求{count(cases.sum())}件，占受理的{share_words(cases.sum(), of_all)}")
     if cases.sum():
         parts.append(f"最多的是{listed[int(np.argmax(cases))].name}（{count(cases.max())}件）")
@@ -1284,7 +1390,9 @@ def _category_panel(
 ) -> html.Section | html.Div:
     question, rules = subject.question, subject.question.rules
     rows, city_rows = _own_categories(subject), _city_categories(subject)
-    now = _grouped(rows, "now", group_of).sort_values("cases", ascending=False, ignore_index=True)
+    now = _grouped(rows, "now", group_of).sort_values(
+        "cases", ascending=False, kind="stable", ignore_index=True
+    )
     if now.empty:
         return html.Div()
     city = aligned(_grouped(city_rows, "now", group_of), now)
@@ -1320,7 +1428,7 @@ def _category_panel(
             f"{title}，{subject.words}",
             unknown[1],
             rules.minimum_revisits,
-            question.snapshot.city,
+            subject.whole_name,
         ),
         sentence=_category_sentence(placed),
         note=f"{subject.note}，按诉求量排列；解决率与其余各处合并相比",
@@ -1341,7 +1449,9 @@ def _category_figures(
     rules = subject.question.rules
     counts = now[COUNT_INDEX]
     rest = city[COUNT_INDEX].reset_index(drop=True) - counts.reset_index(drop=True)
-    own, everywhere = estimate(counts, _RESOLUTION, rules), estimate(city, _RESOLUTION, rules)
+    own, everywhere = (
+        estimated(columns_of(each), _RESOLUTION, rules) for each in (counts, city[COUNT_INDEX])
+    )
     changes: list[Change | None] = [None] * len(now)
     if before is not None:
         changes = [*change(_VOLUME, counts, before, rules, subject.days)]
@@ -1399,7 +1509,7 @@ def _category_sentence(lines_shown: Sequence[CategoryLine]) -> str:
 def points_panel(subject: Subject) -> html.Section | html.Div:
     """Return the communities with most cases in the period."""
     question, rules = subject.question, subject.question.rules
-    cases = float(_own(subject, _peers(subject).now)["cases"].iloc[0])
+    cases = float(_sum(_peers(subject).own, "cases"))
     if not cases:
         return html.Div()
     rows = communities_by_volume(
@@ -1468,13 +1578,13 @@ def open_cases(subject: Subject) -> html.Section | html.Div:
 def integrity(subject: Subject) -> html.Section | html.Div:
     """Return the shares that the denominator hangs on, beside those of its like and the city."""
     question, rules, place = subject.question, subject.question.rules, subject.place
-    if not _own(subject, _peers(subject).now)["cases"].iloc[0]:
+    if not _sum(_peers(subject).own, "cases"):
         return html.Div()
     word, codes = _fellows(subject)
     compared = question.compared
     fields = [_peers(subject), _peers(subject, "assessed"), _peers(subject, "all")]
     own, city = (
-        Case(*(_own(subject, field.now) for field in fields)),
+        Case(*(field.own for field in fields)),
         Case(*(field.whole for field in fields)),
     )
     before, fellows = None, None
@@ -1484,9 +1594,7 @@ def integrity(subject: Subject) -> html.Section | html.Div:
         )
     if codes:
         fellows = Case(*(total(field.now.loc[codes]) for field in fields))
-    rest = Case(
-        *(field.whole - _own(subject, field.now).reset_index(drop=True) for field in fields)
-    )
+    rest = Case(*(field.whole - field.own.reset_index(drop=True) for field in fields))
     read = readings(own, before, rules)
     of_fellows: Sequence[Reading | None] = (
         readings(fellows, None, rules) if fellows else [None] * len(INTEGRITY)
@@ -1515,7 +1623,7 @@ def integrity(subject: Subject) -> html.Section | html.Div:
     return panel(
         title,
         integrity_table(
-            shown, place.name, word or "同类", question.snapshot.city, subject.compare,
+            shown, place.name, word or "同类", subject.whole_name, subject.compare,
             f"{title}，{subject.words}",
         ),
         sentence=sentence,
@@ -1532,8 +1640,7 @@ def _basis_gap(subject: Subject, own: Case, fellows: Case | None, city: Case) ->
         if case is None:
             return "—"
         values = [
-            float(estimate(each, metric, rules)["value"].iloc[0])
-            for each in (case.assessed, case.everything)
+            _estimate(each, metric, rules)["value"] for each in (case.assessed, case.everything)
         ]
         if any(math.isnan(value) for value in values):
             return "—"

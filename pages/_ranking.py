@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Hashable, Mapping, Sequence
+import functools
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from data_access.case_counts import (
@@ -17,11 +20,13 @@ from data_access.case_counts import (
     counts_by_window,
     counts_of_all,
 )
-from data_access.question import Question
-from domain.comparison import aligned, of_window, weekly_by_group
+from data_access.question import Question, names
+from data_access.store import Snapshot
+from domain.comparison import Weeks, of_window, weeks_by_group
 from domain.filters import BASIS_LABELS, BY_LABELS, DIMENSION_LABELS, Filters, to_search
 from domain.integrity import Case
-from domain.metrics import METRICS, Counts, Metric, total
+from domain.metrics import METRICS, Counts, Metric
+from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
 from domain.periods import (
     PeriodKind,
     Window,
@@ -32,10 +37,13 @@ from domain.periods import (
 )
 from domain.ranking import Ranking, leagues, ranking, volume_bands
 from domain.rules import Rules
-from pages._answers import reader
+from domain.scope import CITY, Scope
+from domain.signals import Signal, shrinking_denominators
+from pages._answers import everyone, reader
 
 # Units that can be ranked, and how they are counted in a sentence.
-RANKED: tuple[Group, ...] = ("district", "subdistrict", "unit")
+DISTRICT: Group = "district"
+RANKED: tuple[Group, ...] = (DISTRICT, "subdistrict", "unit")
 COUNTED: dict[Group, str] = {
     "district": "个区",
     "subdistrict": "个街道乡镇",
@@ -64,11 +72,53 @@ LEAGUES = {
 }
 
 
+# Where fewer others than this have cases, a total would tell of one of them.
+FEWEST_OTHERS = 3
+
+
+class Among(NamedTuple):
+    """Among whom units of a kind are judged: which data are asked, with which scope.
+
+    ``of_all``: the reader sees but a part of these units. Of the others nothing may be shown but
+    totals: no name, code, value or mark.
+    """
+
+    snapshot: Snapshot
+    scope: Scope
+    of_all: bool
+
+
+def among_all(question: Question, by: Group) -> Among:
+    """Return among whom units of a kind are judged for the reader.
+
+    A district or a unit alone would always be first: it is judged among all of its kind. Not where
+    the filters pick what is another's (a unit for a district, a place for a unit: the totals would
+    be theirs), and not where fewer than ``FEWEST_OTHERS`` others have cases.
+    """
+    scope, filters = reader(), question.filters
+    own = Among(question.snapshot, scope, False)
+    if scope.is_whole:
+        return own
+    if by == "unit":
+        is_own = scope.districts is None and not (filters.district or filters.subdistrict)
+    else:
+        is_own = scope.units is None and not filters.unit
+    if not is_own:
+        return own
+    whole = everyone(question)
+    rows = counts_by_window(whole, CITY, _without_units(filters, by), question.windows, by)
+    now = of_window(rows, "now")
+    others = {*now.loc[(now["cases"] > 0).to_numpy(), "code"]} - {UNPLACED}
+    others -= names(question.snapshot)[by].keys()
+    return Among(whole, CITY, True) if len(others) >= FEWEST_OTHERS else own
+
+
 class Subject(NamedTuple):
     """What is ranked: units of a kind, by an indicator, under rules that may be a trial.
 
     ``rules`` have the weights that the URL tries out; ``trial`` says that they differ from those
     in force and that the indicator depends on them. ``problems``: which choices could not be met.
+    ``judged``: among whom; None: among those that the reader sees.
     """
 
     question: Question
@@ -77,6 +127,12 @@ class Subject(NamedTuple):
     rules: Rules
     trial: bool
     problems: tuple[str, ...]
+    judged: Among | None = None
+
+    @property
+    def among(self) -> Among:
+        """Among whom the units are ranked."""
+        return self.judged or Among(self.question.snapshot, reader(), False)
 
     @property
     def word(self) -> str:
@@ -106,26 +162,46 @@ class Subject(NamedTuple):
         trial = f" · 试算：权重{self.weights}" if self.trial else ""
         return f"{self.question.period.label} · {BASIS_LABELS[self.question.filters.basis]}{trial}"
 
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Code → name of the units that the reader may be told of."""
+        return names(self.question.snapshot)[self.by]
+
+    @property
+    def whole_word(self) -> str:
+        """What all units together are called in a table."""
+        return f"{self.among.snapshot.city}汇总" if self.among.of_all else "汇总"
+
+    def told(self, codes: Iterable[Hashable]) -> list[str]:
+        """Return the codes that the reader may be told of, in their order."""
+        known = self.names
+        return [str(code) for code in codes if str(code) in known]
+
     def key(self, name: str) -> tuple[Hashable, ...]:
         """Return the cache key of something computed from the counts by these rules."""
         return (
-            name, reader(), self.question.canonical, self.by, self.metric.key, self.rules,
+            name, self.among.scope, self.question.canonical, self.by, self.metric.key, self.rules,
         )  # fmt: skip
 
     def href(self, code: str) -> str:
         """Return where a unit leads: a place to its page, others to the 总览 of their cases."""
-        asked = self.question.asked.shared
+        asked = self.question.asked
         if self.by == "unit":
-            return "/" + to_search(asked.narrowed(unit=(code,)))
+            return "/" + to_search(asked.shared.narrowed(unit=(code,)))
         folder = "districts" if self.by == "district" else "subdistricts"
-        return f"/{folder}/{code}{to_search(asked.narrowed(district=(), subdistrict=()))}"
+        return f"/{folder}/{code}{_without_places(asked)}"
+
+
+@functools.lru_cache(maxsize=256)
+def _without_places(asked: Filters) -> str:
+    """Return the query string that a page of a place takes over."""
+    return to_search(asked.shared.narrowed(district=(), subdistrict=()))
 
 
 def subject_of(question: Question) -> Subject:
     """Return what is ranked; whatever is asked, something can be."""
     asked, problems = question.filters, []
-    one = len(question.snapshot.reference.districts) == 1
-    by: Group = "subdistrict" if one else "district"
+    by: Group = "subdistrict" if DISTRICT not in ranked_units(question) else DISTRICT
     if asked.by in RANKED:
         by = asked.by
     elif asked.by:
@@ -137,9 +213,10 @@ def subject_of(question: Question) -> Subject:
     if key not in RANKED_BY:
         problems.append(f"{METRICS[key].name}多少不作高低，改按综合成绩排名")
         key = "composite"
+    among = among_all(question, by)
     if key != "on_time":
         rows = counts_by_window(
-            question.snapshot, reader(), _without_units(asked, by), question.windows, by
+            among.snapshot, among.scope, _without_units(asked, by), question.windows, by
         )
         now = of_window(rows, "now")
         if now["cases"].sum() and not now["revisits"].sum():
@@ -152,7 +229,15 @@ def subject_of(question: Question) -> Subject:
         problems.append(f"权重{asked.weights}只用于综合成绩，未采用")
         trial = False
     rules = tried if trial else question.rules
-    return Subject(question, by, METRICS[key], rules, trial, tuple(problems))
+    return Subject(question, by, METRICS[key], rules, trial, tuple(problems), among)
+
+
+def ranked_units(question: Question) -> list[Group]:
+    """Return the kinds of units that can be ranked; a single district is no ranking."""
+    if len(question.snapshot.reference.districts) > 1:
+        return list(RANKED)
+    districts = among_all(question, DISTRICT).snapshot.reference.districts
+    return [by for by in RANKED if by != DISTRICT or len(districts) > 1]
 
 
 def _without_units(filters: Filters, by: Group) -> Filters:
@@ -178,6 +263,36 @@ def tried_out(rules: Rules, weights: str) -> Rules:
 # --- Counts -------------------------------------------------------------------------------------
 
 
+class Laid:
+    """Counts by window (``counts_by_window``) laid out for some units, in their order."""
+
+    def __init__(self, rows: pd.DataFrame, codes: Sequence[str]) -> None:
+        self._codes, self._index = codes, pd.Index(codes)
+        # A row of zeros at the end, for those without cases.
+        counts = rows.iloc[:, -len(COUNT_COLUMNS) :].to_numpy()
+        self._counts = np.concatenate([counts, np.zeros((1, len(COUNT_COLUMNS)), dtype="int64")])
+        self._place: dict[str, dict[str, int]] = {}
+        for row, (window, code) in enumerate(zip(rows["window"], rows["code"], strict=True)):
+            self._place.setdefault(window, {})[code] = row
+
+    def of(self, window: str) -> Counts:
+        """Return the counts of a window, index the codes; zeros where a unit has no cases."""
+        place = self._place.get(window, {})
+        order = [place.get(code, -1) for code in self._codes]
+        return pd.DataFrame(self._counts[order], columns=COUNT_INDEX, index=self._index)
+
+    def one(self, window: str, code: str) -> Counts:
+        """Return the counts of one code, whether it is one of the units or not: one row."""
+        row = self._place.get(window, {}).get(code, -1)
+        return pd.DataFrame(self._counts[[row]], columns=COUNT_INDEX, index=[code])
+
+    def whole(self, window: str) -> Counts:
+        """Return the sum of everything in a window: one row."""
+        rows = list(self._place.get(window, {}).values())
+        summed = self._counts[rows].sum(axis=0, keepdims=True)
+        return pd.DataFrame(summed, columns=COUNT_INDEX)
+
+
 class Field(NamedTuple):
     """All units of a kind with their counts, rows in the same order, index the codes.
 
@@ -195,34 +310,31 @@ class Field(NamedTuple):
 
 def field_of(subject: Subject) -> Field:
     """Return the units with their counts; units without a case have zeros."""
-    key = ("ranked field", reader(), subject.question.canonical, subject.by)
-    return subject.question.snapshot.cached(key, lambda: _field(subject))
+    among = subject.among
+    key = ("ranked field", among.scope, subject.question.canonical, subject.by)
+    return among.snapshot.cached(key, lambda: _field(subject))
 
 
 def _field(subject: Subject) -> Field:
-    question = subject.question
+    among = subject.among
     rows = counts_by_window(
-        question.snapshot, reader(), subject.filters, question.windows, subject.by
+        among.snapshot, among.scope, subject.filters, subject.question.windows, subject.by
     )
     units = _reference(subject)
-    index = pd.Index(units["code"])
-
-    def of(name: str) -> Counts:
-        return aligned(of_window(rows, name), units).set_axis(index)
-
-    now, everything = of("now"), of_window(rows, "now")
+    laid = Laid(rows, units["code"].tolist())
+    now = laid.of("now")
     return Field(
         units.assign(league=_leagues(subject, now)),
         now,
-        {name: of(name) for name in ("previous", "year")},
-        total(everything[(everything["code"] == UNPLACED).to_numpy()]),
-        total(everything),
+        {name: laid.of(name) for name in ("previous", "year")},
+        laid.one("now", UNPLACED),
+        laid.whole("now"),
     )
 
 
 def _reference(subject: Subject) -> pd.DataFrame:
     """Return ``code``, ``name`` and of districts ``zone`` of the units, in the data's order."""
-    reference = subject.question.snapshot.reference
+    reference = subject.among.snapshot.reference
     if subject.by == "subdistrict":
         frame = reference.subdistricts
         district = frame["district_id"].map(reference.districts.set_index("id")["code"])
@@ -244,7 +356,7 @@ def _leagues(subject: Subject, now: Counts) -> list[str | None]:
 
 def ranking_of(subject: Subject) -> Ranking:
     """Return the ranking of all units of the kind."""
-    return subject.question.snapshot.cached(
+    return subject.among.snapshot.cached(
         subject.key("ranking"),
         lambda: ranking(field_of(subject).now, subject.metric, subject.rules),
     )
@@ -253,12 +365,22 @@ def ranking_of(subject: Subject) -> Ranking:
 def leagues_of(subject: Subject) -> dict[str, Ranking]:
     """Return a ranking within each league, in the order of their first unit; {} without any.
 
-    Units of no league are in none of them.
+    Units of no league are in none of them; nor are those of a league with fewer than
+    ``FEWEST_OTHERS`` others, where the reader may not see them.
     """
 
     def compute() -> dict[str, Ranking]:
         field = field_of(subject)
-        found = leagues(field.now, list(field.units["league"]), subject.metric, subject.rules)
+        groups = list(field.units["league"])
+        if subject.among.of_all:
+            known, cases = subject.names, field.now["cases"].to_numpy()
+            others = Counter(
+                group
+                for group, code, n in zip(groups, field.units["code"], cases, strict=True)
+                if n and code not in known
+            )
+            groups = [group if others[group] >= FEWEST_OTHERS else None for group in groups]
+        found = leagues(field.now, groups, subject.metric, subject.rules)
         # Districts in the order of the data, bands of volume from the largest.
         order = list(found) if subject.by == "district" else sorted(found)
         return {str(name): found[name] for name in order}
@@ -286,7 +408,7 @@ def marked_of(subject: Subject) -> frozenset[str]:
 # --- Course -------------------------------------------------------------------------------------
 
 
-def weekly_of(subject: Subject, codes: Sequence[str]) -> dict[str, pd.DataFrame]:
+def weekly_of(subject: Subject, codes: Sequence[str]) -> dict[str, Weeks]:
     """Return code → the indicator by week, for some units.
 
     Weeks up to the cut-off, or four weeks past an older period.
@@ -299,8 +421,9 @@ def weekly_of(subject: Subject, codes: Sequence[str]) -> dict[str, pd.DataFrame]
     if subject.by == "subdistrict":
         # Of hundreds of streets only those shown are read.
         filters = filters.narrowed(subdistrict=tuple(codes))
-    rows = counts_by_week(question.snapshot, reader(), filters, weeks, subject.by)
-    frames = weekly_by_group(rows, list(codes), weeks, subject.metric, subject.rules)
+    among = subject.among
+    rows = counts_by_week(among.snapshot, among.scope, filters, weeks, subject.by)
+    frames = weeks_by_group(rows, list(codes), weeks, subject.metric, subject.rules)
     return dict(zip(codes, frames, strict=True))
 
 
@@ -334,7 +457,8 @@ def history_of(subject: Subject) -> list[Counts]:
     earlier: Windows = tuple(
         (str(place), window) for place, (_, window) in enumerate(periods_of(question)[:-1])
     )
-    counts = counts_of_all(question.snapshot, reader(), subject.filters, earlier, subject.by)
+    among = subject.among
+    counts = counts_of_all(among.snapshot, among.scope, subject.filters, earlier, subject.by)
     return [*counts, field_of(subject).now]
 
 
@@ -354,21 +478,60 @@ class Sides(NamedTuple):
 
 def sides_of(subject: Subject) -> Sides:
     """Return what the integrity of the units is judged from."""
-    question, units = subject.question, field_of(subject).units
-    index = pd.Index(units["code"])
-    frames = [
-        counts_by_window(
-            question.snapshot,
-            reader(),
-            subject.filters.narrowed(basis=basis),
-            question.windows,
-            subject.by,
+    return subject.among.snapshot.cached(subject.key("sides"), lambda: _sides(subject))
+
+
+def _sides(subject: Subject) -> Sides:
+    question, among = subject.question, subject.among
+    codes = field_of(subject).units["code"].tolist()
+    laid = [
+        Laid(
+            counts_by_window(
+                among.snapshot,
+                among.scope,
+                subject.filters.narrowed(basis=basis),
+                question.windows,
+                subject.by,
+            ),
+            codes,
         )
         for basis in (subject.filters.basis, "assessed", "all")
     ]
 
     def case(name: str) -> Case:
-        return Case(*(aligned(of_window(rows, name), units).set_axis(index) for rows in frames))
+        return Case(*(each.of(name) for each in laid))
 
     before = case(question.compared[0]) if question.compared else None
-    return Sides(case("now"), before, Case(*(total(of_window(rows, "now")) for rows in frames)))
+    return Sides(case("now"), before, Case(*(each.whole("now") for each in laid)))
+
+
+def shrunk_of(subject: Subject) -> Shrunk:
+    """Return whose denominator shrank, tested among all units of the kind.
+
+    Nobody without a comparison.
+    """
+
+    def compute() -> Shrunk:
+        sides = sides_of(subject)
+        if sides.before is None:
+            return Shrunk({}, 0)
+        now, before = sides.now, sides.before
+        checked = shrinking_denominators(
+            field_of(subject).units,
+            *(now.assessed, before.assessed, now.everything, before.everything),
+            subject.rules,
+        )
+        found: dict[str, list[Signal]] = {}
+        for signal in checked.signals:
+            if signal.code in subject.names:
+                found.setdefault(signal.code, []).append(signal)
+        return Shrunk({code: tuple(each) for code, each in found.items()}, checked.checks)
+
+    return subject.question.snapshot.cached(subject.key("shrunk"), compute)
+
+
+class Shrunk(NamedTuple):
+    """Code → how the denominator shrank, of units that may be told of; the number of checks."""
+
+    found: Mapping[str, tuple[Signal, ...]]
+    checks: int

@@ -29,6 +29,7 @@ from components.panel import panel
 from components.place import Look, Unit, band_text
 from components.ranking import (
     RATES,
+    SHRUNK_MARK,
     Course,
     Honest,
     Line,
@@ -40,6 +41,8 @@ from components.ranking import (
     jump_words,
     list_panel,
     list_rules,
+    own_answer,
+    own_sentence,
     periods_text,
     rank_columns,
     rank_table,
@@ -53,8 +56,9 @@ from components.ranking import (
 )
 from components.states import empty_state, loading, notice
 from components.tables import table_twin
-from data_access.case_counts import Group
-from data_access.question import Question
+from data_access.question import NothingPublishedError, Question, ask
+from domain.accounts import permission_of_page
+from domain.comparison import Weeks
 from domain.filters import BASIS_LABELS, COMPARE_LABELS, DIMENSION_LABELS, LEAGUE_LABELS, to_search
 from domain.integrity import INTEGRITY
 from domain.metrics import (
@@ -64,6 +68,7 @@ from domain.metrics import (
     Metric,
     broken_identities,
     change,
+    columns_of,
     estimate,
     estimated,
     total,
@@ -82,12 +87,11 @@ from domain.ranking import (
     unranked_words,
 )
 from domain.rules import Rules
-from domain.signals import Checked, shrinking_denominators
-from pages._answers import answers
+from domain.signals import Signal
+from pages._answers import answers, reader, store, who
 from pages._exports import about, exported
 from pages._ranking import (
     PERIOD_WORDS,
-    RANKED,
     RANKED_BY,
     SPARK_WEEKS,
     Field,
@@ -97,7 +101,9 @@ from pages._ranking import (
     leagues_of,
     marked_of,
     periods_of,
+    ranked_units,
     ranking_of,
+    shrunk_of,
     sides_of,
     subject_of,
     tried_out,
@@ -117,6 +123,8 @@ PRESETS = ("10-50-40", "30-35-35", "20-40-40")
 MOST_TRIED, WHOLE_TRIED = 20, 40
 # Those that the course of ranks is about.
 LAST = 3
+# Lists that praise.
+PRAISED: tuple[ListName, ...] = ("advanced", "improved")
 # Points of a limit of the funnel.
 LIMIT_POINTS = 80
 # How the table is sorted: by no column.
@@ -146,7 +154,8 @@ def layout(weights: str = "", **_query: str) -> html.Div:
                                 0,
                                 100,
                                 5,
-                                value=_handles(weights),
+                                # Until the rules of the period are known.
+                                value=_handles(weights or PRESETS[0]),
                                 marks={place: str(place) for place in range(0, 101, 10)},
                                 id="ranking-weights",
                                 allowCross=False,
@@ -169,13 +178,13 @@ def layout(weights: str = "", **_query: str) -> html.Div:
 
 
 def _handles(weights: str) -> list[int]:
-    """Return where the handles of the slider stand for a text of weights; it comes from a URL."""
+    """Return where the handles of the slider stand for a text of weights; it may be anything."""
     parts = weights.split("-")
     if len(parts) == 3 and all(part.isdecimal() and len(part) < 4 for part in parts):
         response, resolution, satisfaction = map(int, parts)
         if response + resolution + satisfaction == 100:
             return [response, response + resolution]
-    return _handles(PRESETS[0])
+    return [0, 100]
 
 
 def _href(question: Question, **changes: str | tuple[str, ...]) -> str:
@@ -229,19 +238,18 @@ def show_summary(question: Question) -> html.Div:
 def _title(subject: Subject, field: Field) -> str:
     if not field.whole["cases"].iloc[0]:
         return f"{subject.question.period.name}没有可以排名的诉求"
-    names = dict(zip(field.units["code"], field.units["name"], strict=True))
     trial = "试算：" if subject.trial else ""
-    period = subject.question.period.name
-    return trial + ranking_answer(period, subject.counted, ranking_of(subject), names)
+    period, ranked = subject.question.period.name, ranking_of(subject)
+    if subject.among.of_all:
+        city = subject.among.snapshot.city
+        return trial + own_answer(period, subject.counted, ranked, subject.names, city)
+    shrunk = shrunk_of(subject).found
+    return trial + ranking_answer(period, subject.counted, ranked, subject.names, shrunk)
 
 
 def _choices(subject: Subject) -> html.Div:
     question = subject.question
-    by: list[Group] = [
-        each
-        for each in RANKED
-        if each != "district" or len(question.snapshot.reference.districts) > 1
-    ]
+    by = ranked_units(question)
     grouped = _grouped_by(subject)
     return html.Div(
         [
@@ -311,12 +319,15 @@ def _rankings(subject: Subject) -> dict[str, Ranking]:
 
 
 def _listing(subject: Subject, rankings: Mapping[str, Ranking]) -> Listing:
-    """Return the units on the page: of streets and units those picked, ranked before unranked."""
+    """Return the units on the page: of streets and units those picked, ranked before unranked.
+
+    Only such as the reader may be told of.
+    """
     picked = marked_of(subject) if subject.by != "district" else frozenset()
     entries = [
-        (name, str(code))
+        (name, code)
         for name, each in rankings.items()
-        for code in [*each.ranked.index, *each.unranked.index]
+        for code in subject.told([*each.ranked.index, *each.unranked.index])
         if not picked or code in picked
     ]
     rows = PAGE_ROWS if subject.by != "district" else max(len(entries), 1)
@@ -336,8 +347,10 @@ def show_table(question: Question) -> html.Section | html.Div:
         return html.Div()
     rankings = _rankings(subject)
     listing = _listing(subject, rankings)
-    names = dict(zip(field.units["code"], field.units["name"], strict=True))
     rows = pd.concat([each.ranked for each in rankings.values()])
+    if subject.among.of_all:
+        # Decimals and the ends of the axis tell of others too.
+        rows = rows.loc[subject.told(rows.index)]
     look = Look(
         subject.metric,
         joint_decimals(subject.metric, list(rows["value"])),
@@ -351,36 +364,50 @@ def show_table(question: Question) -> html.Section | html.Div:
         if not codes:
             continue
         members = [*each.ranked.index, *each.unranked.index]
-        last = codes[-1] == members[-1] and not name
+        last = codes[-1] == members[-1] and not name and not subject.among.of_all
         whole = total(field.now.loc[members]) if name else field.whole
         part = _Part(subject, field, each, look, weekly, whole, field.outside if last else None)
         if name:
-            told = ranking_sentence(each, names, subject.counted)
+            told = _told(subject, each, name)
             blocks.append(html.H3([name, html.Small(told)], className="rank-league"))
         blocks.append(part.table(codes, name))
     trial = [trial_mark()] if subject.trial else []
     return panel(
         f"{subject.word}{subject.metric.name}排名",
         html.Div([*blocks, _pages(subject, listing)], className="rank-blocks"),
-        sentence=_sentence(subject, rankings, names),
+        sentence=_sentence(subject, rankings),
         note=f"{subject.note}。{ORDER_WORDS}；"
-        f"▲高于 ●持平 ▼低于，横线为{INTERVAL_WORDS}，名次区间以外的名次数据不支持",
+        f"▲高于 ●持平 ▼低于，横线为{INTERVAL_WORDS}，名次区间以外的名次数据不支持"
+        + (f"；{SHRUNK_MARK}分母异常收缩，须核查" if shrunk_of(subject).found else ""),
         actions=trial,
         wide=True,
     )
 
 
-def _sentence(subject: Subject, rankings: Mapping[str, Ranking], names: Mapping[str, str]) -> str:
+def _told(subject: Subject, ranked: Ranking, league: str) -> str:
+    """Return who is above and below the rest, as far as the reader may be told."""
+    if subject.among.of_all:
+        city = f"{subject.among.snapshot.city}{league}"
+        return own_sentence(ranked, subject.names, subject.counted, city)
+    return ranking_sentence(ranked, subject.names, subject.counted, shrunk_of(subject).found)
+
+
+def _sentence(subject: Subject, rankings: Mapping[str, Ranking]) -> str:
     if "" not in rankings:
         units = field_of(subject).units
-        alone = units.loc[units["league"].isna(), "name"].tolist()
+        ranked = {code for each in rankings.values() for code in each.ranked.index}
+        ranked |= {code for each in rankings.values() for code in each.unranked.index}
+        alone = [subject.names[code] for code in subject.told(units["code"]) if code not in ranked]
         return f"{'、'.join(alone)}没有{_grouped_by(subject)}分组，不在表中。" if alone else ""
-    ranked = rankings[""]
-    told = ranking_sentence(ranked, names, subject.counted)
+    ranked_all = rankings[""]
+    told = _told(subject, ranked_all, "")
     if subject.question.filters.league:
         told = f"数据没有{_grouped_by(subject)}分组，全部同列。{told}"
-    if subject.by != "district" and marked_of(subject):
-        told = f"只列所选的，名次在全部{len(ranked.ranked)}{subject.counted}之间。{told}"
+    if subject.among.of_all:
+        value = value_text(subject.metric, ranked_all.whole)
+        told += f"{subject.whole_word}{value}；其他{subject.word}不在本账号的范围内。"
+    elif subject.by != "district" and marked_of(subject):
+        told = f"只列所选的，名次在全部{len(ranked_all.ranked)}{subject.counted}之间。{told}"
     return told
 
 
@@ -393,7 +420,7 @@ class _Part:
         field: Field,
         ranked: Ranking,
         look: Look,
-        weekly: Mapping[str, pd.DataFrame],
+        weekly: Mapping[str, Weeks],
         whole: Counts,
         outside: Counts | None,
     ) -> None:
@@ -420,7 +447,13 @@ class _Part:
             moves = rank_changes(now, before, subject.metric, subject.rules)
             self.moves = dict(zip(map(str, members), moves, strict=True))
         self.marked = marked_of(subject) if subject.by == "district" else frozenset()
-        self.names = dict(zip(field.units["code"], field.units["name"], strict=True))
+        self.rows = {
+            str(code): row
+            for frame in (ranked.ranked, ranked.unranked)
+            for code, row in zip(frame.index, frame.to_dict("records"), strict=True)
+        }
+        self.cases = dict(zip(now.index, now["cases"].tolist(), strict=True))
+        self.shrunk = shrunk_of(subject).found
 
     def table(self, codes: Sequence[str], league: str) -> html.Div:
         """Return the table of some of the units, in their order; ``league`` "": of everyone."""
@@ -439,7 +472,7 @@ class _Part:
         return rank_table(
             [self._line(code) for code in ranked_codes],
             apart,
-            self._summed("汇总", self.whole),
+            self._summed(self.subject.whole_word, self.whole),
             self.look,
             rank_columns(
                 self.look,
@@ -460,25 +493,23 @@ class _Part:
         return f"{words}，不参与排名"
 
     def _line(self, code: str) -> Line:
-        is_ranked = code in self.ranked.ranked.index
-        row = (self.ranked.ranked if is_ranked else self.ranked.unranked).loc[code]
-        band = None
-        if is_ranked:
-            band = (int(row["band_low"]), int(row["band_high"]), int(row["rank"]))
+        row = self.rows[code]
+        is_ranked = "rank" in row
         unit = Unit(
             code,
-            self.names[code],
+            self.subject.names[code],
             self.subject.href(code),
-            float(row["value"]),
-            float(row["n"]),
-            float(row["low"]),
-            float(row["high"]),
-            band,
+            row["value"],
+            row["n"],
+            row["low"],
+            row["high"],
+            (int(row["band_low"]), int(row["band_high"]), int(row["rank"])) if is_ranked else None,
             row["tier"] if is_ranked else None,
-            float(self.field.now.at[code, "cases"]),
+            float(self.cases[code]),
             moved=self.moves.get(code),
             weekly=self.weekly.get(code),
             own=code in self.marked,
+            shrunk=_jumps(self.shrunk.get(code, ())),
         )
         return Line(unit, self.changes[code])
 
@@ -489,6 +520,11 @@ class _Part:
             float(own["high"]), None, None, float(counts["cases"].iloc[0]),
         )  # fmt: skip
         return Line(unit, {})
+
+
+def _jumps(signals: Sequence[Signal]) -> str:
+    """Return how a denominator shrank, in words; "" where it did not."""
+    return "，".join(jump_words(signal.kind, abs(signal.amount)) for signal in signals)
 
 
 def _pages(subject: Subject, listing: Listing) -> Component | None:
@@ -532,16 +568,28 @@ def show_funnel(question: Question) -> html.Section | html.Div:
         return panel(title, empty_state("参与排名的不足两个", title="□ 数据不足"), wide=True)
     now = field.now.loc[ranked.index]
     spread = overdispersion(now, metric, subject.rules)
+    ranked = ranked.loc[subject.told(ranked.index)] if subject.among.of_all else ranked
+    if ranked.empty:
+        hint = "本账号范围内没有参与排名的"
+        return panel(title, empty_state(hint, title="□ 数据不足"), wide=True)
     n = ranked["n"].to_numpy()
     sizes = np.unique(np.round(np.geomspace(0.9 * n.min(), 1.1 * n.max(), LIMIT_POINTS)))
     limits = funnel_limits(now, list(sizes), metric, subject.rules, spread)
     own = funnel_limits(now, list(n), metric, subject.rules, spread)
-    names = dict(zip(field.units["code"], field.units["name"], strict=True))
-    marked = marked_of(subject)
+    names, marked = subject.names, marked_of(subject)
+    if marked.issuperset(map(str, ranked.index)):
+        marked = frozenset()  # who is everyone stands out from nobody
+    columns = {name: own[name].tolist() for name in own.columns}
     dots = [
-        _dot(names[str(code)], metric, row, limit, str(code) in marked)
-        for code, row, limit in zip(
-            ranked.index, ranked.to_dict("records"), own.to_dict("records"), strict=True
+        _dot(
+            names[str(code)],
+            metric,
+            (value, size),
+            {name: each[place] for name, each in columns.items()},
+            str(code) in marked,
+        )
+        for place, (code, value, size) in enumerate(
+            zip(ranked.index, ranked["value"].tolist(), n.tolist(), strict=True)
         )
     ]
     axis = stable_axis(metric, [dot.value for dot in dots])
@@ -564,8 +612,8 @@ def show_funnel(question: Question) -> html.Section | html.Div:
         ]
     )
     note = (
-        f"{subject.note}，n≥{subject.rules.minimum_revisits}件。虚线为汇总，点线{share(0.95, 0)}、"
-        f"实线{share(0.998)}控制限"
+        f"{subject.note}，n≥{subject.rules.minimum_revisits}件。虚线为{subject.whole_word}，"
+        f"点线{share(0.95, 0)}、实线{share(0.998)}控制限"
     )
     if spread > 1:
         note += f"；单位间差异为纯波动的{spread:.1f}倍方差（过度离散），控制限已按其平方根放宽"
@@ -588,9 +636,10 @@ def _side(dots: Sequence[Dot], side: int) -> int:
 
 
 def _dot(
-    name: str, metric: Metric, row: Mapping[Any, Any], limit: Mapping[Any, Any], marked: bool
+    name: str, metric: Metric, own: tuple[float, float], limit: Mapping[str, float], marked: bool
 ) -> Dot:
-    value = float(row["value"])
+    """Return a unit (its value and n) against the limits at its n."""
+    value, n = own
     side = 1 if value >= limit["whole"] else -1
     edge = "high" if side > 0 else "low"
     beyond = 0
@@ -604,8 +653,8 @@ def _dot(
     }[beyond]
     room = abs(limit[f"{edge}_95"] - limit["whole"])
     distance = abs(value - limit["whole"]) / room if room else 0.0
-    words = dot_words(name, metric, value, float(row["n"]), where)
-    return Dot(name, float(row["n"]), value, side, beyond, distance, words, marked)
+    words = dot_words(name, metric, value, n, where)
+    return Dot(name, n, value, side, beyond, distance, words, marked)
 
 
 # --- Lists and the course of the last -------------------------------------------------------------
@@ -634,15 +683,19 @@ def _lists(subject: Subject) -> html.Section:
         return panel(title, empty_state(hint, title="□ 不能评定"), wide=True)
     history = history_of(subject)
     found = four_lists(history, rules)
+    shrunk = shrunk_of(subject).found
     values = estimate(field.now, _COMPOSITE, rules)
     moves: dict[str, RankChange] = {}
     if len(history) > 1:
         listed = rank_changes(history[-1], history[-2], _COMPOSITE, rules)
         moves = dict(zip(field.now.index, listed, strict=True))
-    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    names = subject.names
     word = PERIOD_WORDS[question.period.kind]
     told = list_rules(rules)
     blocks = []
+    if subject.among.of_all:
+        found = {name: tuple(each for each in members if str(each.unit) in names)
+                 for name, members in found.items()}  # fmt: skip
     for name, members in found.items():
         # The first period has no list of those that rose.
         most = len(history) - (name == "improved")
@@ -652,7 +705,12 @@ def _lists(subject: Subject) -> html.Section:
             figure, small = _figure(name, code, values, field.now, moves)
             lines.append(
                 Member(
-                    names[code], subject.href(code), figure, small, periods_text(each, most, word)
+                    names[code],
+                    subject.href(code),
+                    figure,
+                    small,
+                    periods_text(each, most, word),
+                    _jumps(shrunk.get(code, ())) if name in PRAISED else "",
                 )
             )
         blocks.append(list_panel(LIST_NAMES[name], told[name], lines))
@@ -662,7 +720,9 @@ def _lists(subject: Subject) -> html.Section:
     if rectify:
         sentence += f"（其中{long}个不是第一次）" if long else "（都是本期新进）"
     sentence += f"；进步{len(found['improved'])}个、治理{len(found['govern'])}个。"
-    if min(advanced, rectify) < rules.list_size:
+    if subject.among.of_all:
+        sentence = f"只列本账号范围内的：{sentence}"
+    elif min(advanced, rectify) < rules.list_size:
         sentence += f"够不上“明显”的不凑足{rules.list_size}个。"
     trial = f" · 试算：权重{subject.weights}" if subject.trial else ""
     return panel(
@@ -704,9 +764,9 @@ def _figure(
 
 
 def _last(subject: Subject) -> html.Section | html.Div:
-    question, field = subject.question, field_of(subject)
-    word = PERIOD_WORDS[question.period.kind]
-    title = "后三走势"
+    question = subject.question
+    own_only = subject.among.of_all
+    title = "名次走势" if own_only else "后三走势"
     present_ranking = ranking_of(subject)
     number = min(LAST, len(present_ranking.ranked) // 2)
     if not number:
@@ -717,9 +777,15 @@ def _last(subject: Subject) -> html.Section | html.Div:
     earlier = [ranking(each, subject.metric, subject.rules) for each in history_of(subject)[:-1]]
     course = [*earlier, present_ranking]
     last = [frozenset(map(str, each.ranked.index[-number:])) for each in course]
-    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    names = subject.names
+    codes = [str(each) for each in present_ranking.ranked.index[-number:]]
+    if own_only:
+        codes = subject.told(present_ranking.ranked.index)[-LAST:]
+        if not codes:
+            hint = "本账号范围内没有参与排名的"
+            return panel(title, empty_state(hint, title="□ 数据不足"), wide=True)
     found = []
-    for code in reversed([str(each) for each in present_ranking.ranked.index[-number:]]):
+    for code in reversed(codes):
         run = 0
         for members in reversed(last):
             if code not in members:
@@ -754,18 +820,36 @@ def _last(subject: Subject) -> html.Section | html.Div:
         ]
     )
     below = [each.name for each in found if each.tier == "below"]
+    if own_only:
+        sentence = own_sentence(
+            present_ranking, names, subject.counted, subject.among.snapshot.city
+        )
+        return _course_panel(subject, title, sentence, found, sizes, labels, twin)
     sentence = "、".join(each.name for each in found)
     sentence += (
         f"列后三，其中{'、'.join(below)}{TIER_WORDS['below']}其余。"
         if below
         else "列后三，但与其余之差都在波动之内。"
     )
+    return _course_panel(subject, title, sentence, found, sizes, labels, twin)
+
+
+def _course_panel(
+    subject: Subject,
+    title: str,
+    sentence: str,
+    found: Sequence[Course],
+    sizes: Sequence[int],
+    labels: Sequence[str],
+    twin: pd.DataFrame,
+) -> html.Section:
+    word = PERIOD_WORDS[subject.question.period.kind]
     return panel(
         title,
         courses(found, sizes, labels, word, subject.metric),
         sentence=sentence,
         note=f"{subject.note}。按{subject.metric.name}，圆点为按数值的名次，灰条为名次区间，"
-        f"上端为第1名；{_span(periods)}",
+        f"上端为第1名；{_span(periods_of(subject.question))}",
         actions=[trial_mark()] if subject.trial else [],
         twin=table_twin(title, twin),
         wide=True,
@@ -792,24 +876,13 @@ def show_integrity(question: Question) -> html.Section | html.Div:
         return html.Div()
     rules, metric = subject.rules, subject.metric
     sides = sides_of(subject)
-    checked = Checked((), 0)
-    if sides.before is not None:
-        checked = shrinking_denominators(
-            field.units.reset_index(drop=True),
-            sides.now.assessed.reset_index(drop=True),
-            sides.before.assessed.reset_index(drop=True),
-            sides.now.everything.reset_index(drop=True),
-            sides.before.everything.reset_index(drop=True),
-            rules,
-        )
-    flags: dict[str, list[str]] = {}
-    for signal in checked.signals:
-        flags.setdefault(signal.code, []).append(jump_words(signal.kind, abs(signal.amount)))
+    shrunk = shrunk_of(subject)
+    flags = {code: _jumps(signals) for code, signals in shrunk.found.items()}
     columns = sides.now.columns
     values = {each.key: estimated(columns, each, rules) for each in INTEGRITY}
     gaps = _basis_gap(metric, sides.now.assessed, sides.now.everything, rules)
     place = {str(code): position for position, code in enumerate(field.now.index)}
-    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    names = subject.names
     listed = _listing(subject, {"": ranking_of(subject)}).codes
     marked = marked_of(subject) if subject.by == "district" else frozenset()
     lines = [
@@ -821,7 +894,7 @@ def show_integrity(question: Question) -> html.Section | html.Div:
                 for key, each in values.items()
             },
             float(gaps[place[code]]),
-            tuple(flags.get(code, ())),
+            (flags[code],) if code in flags else (),
             code in marked,
         )
         for code in dict.fromkeys([*flags, *listed])
@@ -829,7 +902,7 @@ def show_integrity(question: Question) -> html.Section | html.Div:
     whole_columns = sides.whole.columns
     of_whole = {each.key: estimated(whole_columns, each, rules) for each in INTEGRITY}
     whole = Honest(
-        "汇总",
+        subject.whole_word,
         "",
         {key: (float(each["value"][0]), float(each["n"][0])) for key, each in of_whole.items()},
         float(_basis_gap(metric, sides.whole.assessed, sides.whole.everything, rules)[0]),
@@ -840,8 +913,11 @@ def show_integrity(question: Question) -> html.Section | html.Div:
     elif flags:
         told = "、".join(names[code] for code in list(flags)[:5]) + ("等" if len(flags) > 5 else "")
         sentence = f"{told}{len(flags)}{subject.counted}的分母异常收缩（{compare}），须核查。"
+    elif subject.among.of_all:
+        sentence = f"在{subject.among.snapshot.city}各{subject.word}之间检验，本账号范围内没有分母"
+        sentence += f"异常收缩（{compare}）。"
     else:
-        sentence = f"{checked.checks}项检验没有发现分母异常收缩（{compare}）。"
+        sentence = f"{shrunk.checks}项检验没有发现分母异常收缩（{compare}）。"
     if not field.whole["revisits"].iloc[0]:
         sentence = f"本期无有效回访，三率不可算。{sentence}"
     unit = "百分点" if metric.kind == "rate" else metric.unit
@@ -875,12 +951,28 @@ def _basis_gap(metric: Metric, assessed: Counts, everything: Counts, rules: Rule
 
 @callback(
     Output("ranking-trial", "children"),
+    Output("ranking-weights", "value"),
     Input("question", "data"),
     Input("ranking-weights", "value"),
 )
-def show_trial(search: object, handles: object) -> Any:
-    """Return the ranks under the weights of the slider beside those in force."""
-    return _show_trial(search, weights_of(handles))
+def show_trial(search: object, handles: object) -> tuple[Any, Any]:
+    """Return the ranks under other weights beside those in force, and where the handles stand.
+
+    The handles begin where the page's own weights are, those of the rules or of the URL.
+    """
+    moved = set(dash.ctx.triggered_prop_ids) == {"ranking-weights.value"}
+    tried = weights_of(handles) if moved else ""
+    return _show_trial(search, tried), dash.no_update if moved else _weights_of_page(search)
+
+
+def _weights_of_page(search: object) -> Any:
+    if not who().may(permission_of_page(__name__)):
+        return dash.no_update
+    try:
+        subject = subject_of(ask(store(), reader(), search))
+    except NothingPublishedError:
+        return dash.no_update
+    return _handles(subject.weights)
 
 
 def weights_of(handles: object) -> str:
@@ -901,24 +993,26 @@ def _show_trial(question: Question, weights: str) -> html.Div:
     field = field_of(subject)
     if not field.whole["revisits"].iloc[0]:
         return html.Div(empty_state("本期无有效回访，没有综合成绩可试算", title="□ 不能试算"))
-    weights = weights or PRESETS[0]
+    weights = weights or subject.weights
     in_force = question.rules
     tried = tried_out(in_force, weights)
-    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    names = subject.names
     now, then = (
         ranking_of(subject._replace(metric=_COMPOSITE, rules=rules)).ranked
         for rules in (in_force, tried)
     )
-    lines = [
-        Tried(
-            names[str(code)],
-            subject.href(str(code)),
-            _tried_figures(now, code),
-            _tried_figures(then, code),
-            (now.at[code, "tier"], then.at[code, "tier"]),
-        )
-        for code in then.index
-    ]
+    figures = [
+        {
+            str(code): ((int(row["band_low"]), int(row["band_high"]), int(row["rank"]),
+                         float(row["value"])), row["tier"])
+            for code, row in zip(frame.index, frame.to_dict("records"), strict=True)
+        }
+        for frame in (now, then)
+    ]  # fmt: skip
+    lines = []
+    for code in subject.told(then.index):
+        (before, tier), (after, new_tier) = (each[code] for each in figures)
+        lines.append(Tried(names[code], subject.href(code), before, after, (tier, new_tier)))
     shown = lines
     if len(lines) > WHOLE_TRIED:
         shown = sorted(lines, key=lambda line: -abs(line.places))[:MOST_TRIED]
@@ -962,37 +1056,35 @@ def _show_trial(question: Question, weights: str) -> html.Div:
     )
 
 
-def _tried_figures(ranked: pd.DataFrame, code: Any) -> tuple[int, int, int, float]:
-    row = ranked.loc[code]
-    return int(row["band_low"]), int(row["band_high"]), int(row["rank"]), float(row["value"])
-
-
 # --- The statutory table --------------------------------------------------------------------------
 
 
 def _rate_rows(subject: Subject, codes: Sequence[str] | None) -> list[RateRow]:
     """Return the rows of the table for some units, all without: ranked first, in their order."""
     field, ranked = field_of(subject), ranking_of(subject)
-    metrics = {key: METRICS[key] for key in RATES}
-    values = {key: estimate(field.now, each, subject.rules) for key, each in metrics.items()}
-    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    counted = columns_of(field.now)
+    values = {
+        key: estimated(counted, METRICS[key], subject.rules)["value"].tolist() for key in RATES
+    }
+    columns = {key: field.now[key].tolist() for key, _ in rate_columns(subject.rules)}
+    place = {code: position for position, code in enumerate(field.now.index)}
+    names = subject.names
+    numbers = dict(zip(ranked.ranked.index, ranked.ranked["position"].tolist(), strict=True))
+    reasons = dict(zip(ranked.unranked.index, ranked.unranked["reason"], strict=True))
     rows = []
-    for code in [*ranked.ranked.index, *ranked.unranked.index]:
+    for code in subject.told([*numbers, *reasons]):
         if codes is not None and code not in codes:
             continue
-        number, remark = "—", ""
-        if code in ranked.ranked.index:
-            number = str(int(ranked.ranked.at[code, "position"]))
-        else:
-            reason = ranked.unranked.at[code, "reason"]
-            remark = f"{unranked_words(reason, subject.metric)}，不参与排名"
-        counts = _rate_counts(field.now.loc[[code]], subject.rules)
+        number, remark = str(numbers.get(code, "—")), ""
+        if code in reasons:
+            remark = f"{unranked_words(reasons[code], subject.metric)}，不参与排名"
+        counts = {key: int(each[place[code]]) for key, each in columns.items()}
         rows.append(
             RateRow(
                 number,
-                names[str(code)],
+                names[code],
                 counts,
-                {key: float(each.at[code, "value"]) for key, each in values.items()},
+                {key: each[place[code]] for key, each in values.items()},
                 _rate_remark(counts, remark),
             )
         )
@@ -1020,7 +1112,7 @@ def _rate_sum(subject: Subject, name: str, counts: Counts, remark: str = "") -> 
 
 def _outside_row(subject: Subject) -> list[RateRow]:
     field = field_of(subject)
-    if not field.outside["cases"].iloc[0]:
+    if subject.among.of_all or not field.outside["cases"].iloc[0]:
         return []
     name = f"未定位到{subject.word}"
     return [_rate_sum(subject, name, field.outside, "不在名录，只计入汇总")]
@@ -1047,7 +1139,7 @@ def show_rates(question: Question) -> html.Section | html.Div:
     if listing.of > 1:
         note += f"；本页第{listing.first}–{listing.first + len(listing.shown) - 1}行，下载含全部"
     table = rates_table(
-        rows, _rate_sum(subject, "汇总", field.whole), subject.word, subject.rules,
+        rows, _rate_sum(subject, subject.whole_word, field.whole), subject.word, subject.rules,
         f"{title}：{question.words}",
     )  # fmt: skip
     return panel(
@@ -1089,9 +1181,11 @@ def export_rates(question: Question) -> Export:
         "三率统计表",
         heads,
         [cells(row) for row in [*_rate_rows(subject, None), *_outside_row(subject)]],
-        cells(_rate_sum(subject, "汇总", field.whole)),
+        cells(_rate_sum(subject, subject.whole_word, field.whole)),
     )
-    names = dict(zip(field.units["code"], field.units["name"], strict=True))
+    names, known = subject.names, subject.told
+    listed = ranked.ranked.loc[known(ranked.ranked.index)]
+    apart = ranked.unranked.loc[known(ranked.unranked.index)]
     kind: Any = ("share", 2) if metric.kind == "rate" else ("amount", 2)
     ranks = Sheet(
         f"{metric.name}排名",
@@ -1108,9 +1202,7 @@ def export_rates(question: Question) -> Export:
                     TIER_WORDS[row["tier"]], float(row["value"]), float(row["low"]),
                     float(row["high"]), int(row["n"]), "",
                 ]
-                for code, row in zip(
-                    ranked.ranked.index, ranked.ranked.to_dict("records"), strict=True
-                )
+                for code, row in zip(listed.index, listed.to_dict("records"), strict=True)
             ),
             *(
                 [
@@ -1118,14 +1210,17 @@ def export_rates(question: Question) -> Export:
                     float(row["high"]), int(row["n"]),
                     f"{unranked_words(row['reason'], metric)}，不参与排名",
                 ]
-                for code, row in zip(
-                    ranked.unranked.index, ranked.unranked.to_dict("records"), strict=True
-                )
+                for code, row in zip(apart.index, apart.to_dict("records"), strict=True)
             ),
         ],
     )  # fmt: skip
     title = ("试算：" if subject.trial else "") + _rates_title(subject)
     more = {"排名": f"按{metric.name}；{INTERVAL_WORDS}；名次区间以外的名次，数据不支持"}
+    if subject.among.of_all:
+        size = len(ranked.ranked)
+        more["排名"] += (
+            f"；在{subject.among.snapshot.city}{size}{subject.counted}之间，只列本账号的"
+        )
     if subject.trial:
         more["试算"] = f"综合成绩按权重{subject.weights}（响应率-解决率-满意率），不是正式成绩"
     return Export(title, about(question, **more), [rates, ranks])

@@ -183,23 +183,18 @@ def scored(key: str, group: Group, cutoff: dt.datetime, rules: Rules) -> Scored:
     return Scored(len(listed), math.fsum(listed), math.fsum(each**2 for each in listed), ripe)
 
 
-def bounds(own: Scored, scale: float, exact: bool) -> tuple[float, float]:
+def bounds(key: str, own: Scored) -> tuple[float, float]:
     """Return the 95 % interval: of the mean of scores where they scatter, else Wilson's."""
-    value, n = own.mean, own.n
-    if exact and own.variance > 1e-12 * scale**2:
+    value, n, scale = own.mean, own.n, 100.0 if key == "composite" else 1.0
+    # Of scores that are yes or no alone, the squares are the scores.
+    between = key == "composite" or abs(own.squares - own.total) > 1e-5 * own.total
+    if between and own.variance > 1e-12 * scale**2:
         half = Z * math.sqrt(own.variance / n)
         return max(value - half, 0.0), min(value + half, scale)
     part = value / scale
     centre = (part + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * math.sqrt(part * (1 - part) / n + Z**2 / (4 * n**2))
     return max(centre - half, 0.0) * scale, min(centre + half, 1.0) * scale
-
-
-def is_exact(key: str, groups: Sequence[Scored]) -> bool:
-    """Return whether a score can be something between no and yes."""
-    if key == "composite":
-        return True
-    return any(abs(each.squares - each.total) > 1e-4 * each.total for each in groups)
 
 
 def errors_apart(one: Scored, other: Scored) -> float:
@@ -264,9 +259,7 @@ def ranked(
     key: str, groups: Sequence[Group], cutoff: dt.datetime, rules: Rules
 ) -> tuple[list[Placed], dict[str, str]]:
     """Return the ranked units in the order to show, and code → reason of the others."""
-    scale = 100.0 if key == "composite" else 1.0
     listed = [scored(key, group, cutoff, rules) for group in groups]
-    exact = is_exact(key, listed)
     reasons, chosen = {}, []
     for group, each in zip(groups, listed, strict=True):
         if not each.n:
@@ -282,7 +275,7 @@ def ranked(
     hit = beyond_chance(z_values, rules.false_discovery_rate)
     found = []
     for place, (code, own) in enumerate(chosen):
-        low, high = bounds(own, scale, exact)
+        low, high = bounds(key, own)
         tier = "level" if not hit[place] else "above" if z_values[place] > 0 else "below"
         rank = 1 + sum(other.mean > own.mean + 1e-9 for other in units)
         found.append(
@@ -298,13 +291,12 @@ def ranked(
     return sorted(found, key=order), reasons
 
 
-def changed(key: str, now: Scored, then: Scored, exact: tuple[bool, bool], rules: Rules) -> Change:
+def changed(key: str, now: Scored, then: Scored, rules: Rules) -> Change:
     """Return the change of an indicator, against the noise of both intervals."""
     if min(now.n, then.n) < rules.minimum_revisits or not now.ripe:
         return Change(math.nan, "withheld")
-    scale = 100.0 if key == "composite" else 1.0
     difference = now.mean - then.mean
-    (low, high), (old_low, old_high) = bounds(now, scale, exact[0]), bounds(then, scale, exact[1])
+    (low, high), (old_low, old_high) = bounds(key, now), bounds(key, then)
     half = (
         math.hypot(now.mean - low, old_high - then.mean)
         if difference >= 0
@@ -350,6 +342,14 @@ def moves(
         else:
             result[code] = RankChange(0, "flat")
     return result
+
+
+# The panel of the trial, and where its handles stand.
+TRIAL = "..ranking-trial.children...ranking-weights.value.."
+TRIAL_TARGETS = [
+    {"id": "ranking-trial", "property": "children"},
+    {"id": "ranking-weights", "property": "value"},
+]
 
 
 # --- Asking -------------------------------------------------------------------------------------
@@ -457,11 +457,16 @@ def body(tree: Any) -> list[list[Any]]:
     ]
 
 
+def bare(name: str) -> str:
+    """Return a name without the mark of who made the denominator smaller."""
+    return name.removesuffix("※")
+
+
 def table_of(tree: Any) -> dict[str, dict[str, str]]:
     """Return first cell → heading (the first of a name) → text, of the rows of a table."""
     head = [words(cell) for cell in of_type(of_type(tree, "Thead")[0], "Th")]
     return {
-        row[0]: dict(zip(head, row, strict=True))
+        bare(row[0]): dict(zip(head, row, strict=True))
         for row in table_rows(of_type(tree, "Table")[0])[1:]
     }
 
@@ -543,7 +548,7 @@ def test_the_table_equals_loops(city: City, search: str):
     placed, reasons = ranked(key, groups, CUTOFF, rules)
     rows = all_rows(city, search)
     assert len(placed) > 10
-    assert [words(row[0]) for row in rows] == [names[each.code] for each in placed]
+    assert [bare(words(row[0])) for row in rows] == [names[each.code] for each in placed]
     for row, each in zip(rows, placed, strict=True):
         cells = [words(cell) for cell in row]
         assert cells[1] == str(each.rank)
@@ -567,9 +572,8 @@ def test_the_table_equals_loops(city: City, search: str):
     before = {name: city.groups(search, windows[name]) for name in ("previous", "year")}
     for place, name in ((7, "previous"), (8, "year")):
         then = {group.code: scored(key, group, CUTOFF, rules) for group in before[name]}
-        exact = (is_exact(key, [*now.values()]), is_exact(key, [*then.values()]))
         for row, each in zip(rows, placed, strict=True):
-            change = changed(key, now[each.code], then[each.code], exact, rules)
+            change = changed(key, now[each.code], then[each.code], rules)
             wanted = "—" if change.direction == "withheld" else change_text(metric, change)
             assert words(row[place]) == wanted, names[each.code]
     told_moves = moves(key, groups, before[question.compared[0]], CUTOFF, rules)
@@ -579,7 +583,7 @@ def test_the_table_equals_loops(city: City, search: str):
 
 
 def test_a_change_is_told_and_coloured(city: City):
-    rows = {words(row[0]): row for row in all_rows(city, "")}
+    rows = {bare(words(row[0])): row for row in all_rows(city, "")}
     fallen = rows["第6区"]
     assert words(fallen[7]).startswith("下降")
     assert of_class(fallen[7], "is-bad")
@@ -620,7 +624,7 @@ def test_who_is_not_ranked_stands_apart_with_the_reason(city: City, search: str)
     for page in range(1, pages + 1):
         for group in of_class(city.panel("ranking-table", f"{search}&page={page}"), "table-apart"):
             head, *rows = of_type(group, "Tr")
-            told.setdefault(words(head), []).extend(words(of_type(row, "Th")) for row in rows)
+            told.setdefault(words(head), []).extend(bare(words(of_type(row, "Th"))) for row in rows)
     least = f"有效回访不足{rules.minimum_revisits}件，样本不足，不参与排名"
     wanted = {"small": least, "none": "无有效回访，不参与排名"}
     for reason, text in wanted.items():
@@ -667,7 +671,7 @@ def test_small_streets_do_not_fill_the_ends_of_the_page(city: City, period: str)
     level = [each for each in placed if each.tier == "level"]
     sizes = sorted(each.own.n for each in level)
     small = {each.code for each in level if each.own.n <= sizes[len(sizes) // 4]}
-    shown = [words(row[0]) for row in all_rows(city, search)]
+    shown = [bare(words(row[0])) for row in all_rows(city, search)]
     assert shown == [city.units("subdistrict")[each.code] for each in placed]
     ends = [*level[:5], *level[-5:]]
     assert sum(each.code in small for each in ends) <= 6
@@ -707,7 +711,7 @@ def test_the_sparklines_equal_loops(city: City, search: str):
         ripe, unripe = [], 0
         for start in weeks:
             end = start + dt.timedelta(days=6)
-            own = oracle.created_in(by_unit[codes[words(row[0])]], Window(start, end))
+            own = oracle.created_in(by_unit[codes[bare(words(row[0]))]], Window(start, end))
             mature = oracle.tally(own, CUTOFF, rules)["mature"]
             if not own or mature < rules.mature_share * len(own):
                 unripe += 1
@@ -748,7 +752,7 @@ def test_leagues_of_districts_are_ranked_within_themselves(city: City):
         own = [groups[f"1101{n:02d}"] for n in numbers]
         placed, _ = ranked("composite", own, CUTOFF, Rules())
         rows = table_rows(of_type(table, "Tbody")[0])
-        assert [row[:3] for row in rows] == [
+        assert [[bare(row[0]), *row[1:3]] for row in rows] == [
             [city.units("district")[each.code], str(each.rank), band_text(*each.band)]
             for each in placed
         ]
@@ -767,7 +771,7 @@ def test_leagues_of_streets_are_bands_of_volume(city: City):
         blocks = zip(of_class(tree, "rank-league"), of_type(tree, "Table"), strict=True)
         for head, table in blocks:
             name = head["props"]["children"][0]
-            listed = [row[0] for row in table_rows(table)[1:] if row[0] != "汇总"]
+            listed = [bare(row[0]) for row in table_rows(table)[1:] if row[0] != "汇总"]
             rows.setdefault(name, []).extend(listed)
     assert list(rows) == ["诉求量第1档", "诉求量第2档", "诉求量第3档"]
     sizes = {group.code: len(group.cases) for group in city.groups("?by=subdistrict")}
@@ -789,7 +793,7 @@ def test_pages_hold_every_unit_once(city: City):
         first = 50 * (page - 1) + 1
         assert here == f"{first}–{min(first + 49, len(names))}"
         assert f"共{len(names)}个街道乡镇，每页50" in words(nav)
-        listed = [row[0] for row in table_rows(tree)[1:-1]]
+        listed = [bare(row[0]) for row in table_rows(tree)[1:-1]]
         listed = [name for name in listed if not name.startswith("未定位")]
         assert len(listed) == min(50, len(names) - 50 * (page - 1))
         seen += listed
@@ -889,8 +893,8 @@ def test_the_slider_tries_out_weights(city: City, by: str):
     search = f"?by={by}"
     answer = city.board.post(
         {
-            "output": "ranking-trial.children",
-            "outputs": {"id": "ranking-trial", "property": "children"},
+            "output": TRIAL,
+            "outputs": TRIAL_TARGETS,
             "inputs": [
                 {"id": "question", "property": "data", "value": search},
                 {"id": "ranking-weights", "property": "value", "value": [30, 65]},
@@ -930,8 +934,8 @@ def test_the_slider_tries_out_weights(city: City, by: str):
 def test_handles_that_no_slider_sends(city: City, handles: object):
     answer = city.board.post(
         {
-            "output": "ranking-trial.children",
-            "outputs": {"id": "ranking-trial", "property": "children"},
+            "output": TRIAL,
+            "outputs": TRIAL_TARGETS,
             "inputs": [
                 {"id": "question", "property": "data", "value": ""},
                 {"id": "ranking-weights", "property": "value", "value": handles},
@@ -1189,6 +1193,36 @@ def test_a_denominator_made_smaller_comes_first_and_in_words(city: City):
     assert "没有发现分母异常收缩" in sentence(city.panel("ranking-integrity", earlier))
 
 
+def test_who_shrinks_is_marked_wherever_the_page_praises(city: City):
+    marked = {bare(words(row[0])): words(row[0]).endswith("※") for row in all_rows(city, "")}
+    assert [name for name, mark in marked.items() if mark] == ["第12区"]
+    assert "※分母异常收缩" in words(of_class(city.panel("ranking-table", ""), "panel-note"))
+    assert not any(words(row[0]).endswith("※") for row in all_rows(city, "?compare=none"))
+
+
+def test_the_handles_stand_where_the_page_is(city: City):
+    def handles(search: str, changed: str) -> Any:
+        answer = city.board.post(
+            {
+                "output": TRIAL,
+                "outputs": TRIAL_TARGETS,
+                "inputs": [
+                    {"id": "question", "property": "data", "value": search},
+                    {"id": "ranking-weights", "property": "value", "value": [5, 95]},
+                ],
+                "changedPropIds": [changed],
+                "state": [],
+            }
+        )
+        assert answer.sound, answer.text[:400]
+        return answer.props.get("ranking-weights", {}).get("value")
+
+    assert handles("", "question.data") == [10, 60]
+    assert handles("?weights=30-35-35", "question.data") == [30, 65]
+    # Who has just moved them keeps them.
+    assert handles("", "ranking-weights.value") is None
+
+
 # --- The statutory table ------------------------------------------------------------------------
 
 
@@ -1401,7 +1435,7 @@ def test_streets_of_pingshan_by_what_is_known_of_them(
     tree = board.panel("ranking-table", asked).props["ranking-table"]["children"]
     rows = body(tree)
     metric = METRICS["on_time"]
-    assert [words(row[0]) for row in rows] == list(wanted)
+    assert [bare(words(row[0])) for row in rows] == list(wanted)
     for place, (row, figures) in enumerate(zip(rows, wanted.values(), strict=True), 1):
         cells = [words(cell) for cell in row]
         assert cells[1] == str(place)

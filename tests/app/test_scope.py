@@ -42,7 +42,7 @@ from domain.cases import listing
 from domain.filters import Filters
 from domain.scope import CITY, Scope
 from pages._exports import export_names
-from tests.app.board import CALLBACKS
+from tests.app.board import CALLBACKS, of_class, of_type, table_rows, words
 
 OWN, OTHER = "110105", "110108"
 OWN_UNIT, OTHER_UNIT = "U023", "U019"
@@ -494,6 +494,9 @@ def calls(snapshot: Snapshot, scope: Scope) -> dict[str, Callable[[], Any]]:
         "counts_by_own_category": lambda: places.counts_by_own_category(
             snapshot, s, every, windows
         ),
+        "categories_beside": lambda: places.categories_beside(
+            snapshot, s, every, every.narrowed(district=(OTHER,)), windows
+        ),
         "oldest_open_cases": lambda: places.oldest_open_cases(snapshot, s, every, 500),
         "targets_of_district": lambda: places.targets_of_district(snapshot, s, OTHER),
         "cases_of_topic": lambda: [
@@ -697,3 +700,181 @@ def test_who_is_on_a_list_is_judged_among_all(
     reference = snapshot.reference
     assert set(lists("district", "")) == {OWN}
     assert len(lists("supervisor", "")) == len(reference.districts)
+
+
+# --- Own rank among all ---------------------------------------------------------------------------
+
+RANKS = "?period=year-2020&by="
+OWN_RANKS = [
+    ("district", "district", [OWN]),
+    ("district", "subdistrict", None),  # its own streets
+    ("unit", "unit", [OWN_UNIT]),
+]
+
+
+def panel(client: FlaskClient, name: str, search: str, **about: str) -> Any:
+    """Return the tree of a panel that must be sound."""
+    given = [{"id": "question", "property": "data", "value": search}]
+    given += [{"id": key.replace("_", "-"), "property": "data", "value": each}
+              for key, each in about.items()]  # fmt: skip
+    body = {
+        "output": f"{name}.children",
+        "outputs": {"id": name, "property": "children"},
+        "inputs": given,
+        "changedPropIds": ["question.data"],
+        "state": [],
+    }
+    found = client.post(CALLBACKS, json=body).get_json()["response"][name]["children"]
+    assert "state-error" not in json.dumps(found)
+    return found
+
+
+def ranked_rows(client: FlaskClient, search: str) -> dict[str, list[str]]:
+    """Return link → cells of every row of the ranking, on all its pages: names repeat."""
+    rows: dict[str, list[str]] = {}
+    for page in range(1, 9):
+        tree = panel(client, "ranking-table", f"{search}&page={page}")
+        for row in of_type(tree, "Tr"):
+            links = [*of_type(row, "A"), *of_type(row, "Link")]
+            if links:
+                (cells,) = table_rows(row)
+                rows[links[0]["props"]["href"].split("?")[0] + cells[0]] = cells
+    return rows
+
+
+@pytest.mark.parametrize(("role", "by", "codes"), OWN_RANKS)
+@pytest.mark.parametrize("more", ["", "&basis=all", "&league=own"])
+def test_own_rank_is_that_among_all(
+    client_of: Callable[[str], FlaskClient],
+    snapshot: Snapshot,
+    role: str,
+    by: str,
+    codes: list[str] | None,
+    more: str,
+):
+    search = f"{RANKS}{by}{more}"
+    everyone, own = (ranked_rows(client_of(each), search) for each in ("supervisor", role))
+    seen = question.names(question.seen_by(snapshot, SCOPES[role]))[by]
+    if not (by == "district" and more == "&league=own"):
+        assert {row[0].removesuffix("※") for row in own.values()} <= set(seen.values())
+        if codes:
+            assert len(own) == len(codes)
+        else:
+            listed = [row for row in everyone.values() if row[0].removesuffix("※") in seen.values()]
+            assert len(own) <= len(listed)
+        assert 0 < len(own) < len(everyone)
+    for name, row in own.items():
+        # As many decimals as tell those apart that are shown.
+        assert [*row[:4], *row[5:]] == [*everyone[name][:4], *everyone[name][5:]]
+        assert row[4] == everyone[name][4] or abs(float(row[4]) - float(everyone[name][4])) < 0.051
+    if more != "&league=own":
+        ranked = sum(row[1].isdigit() for row in everyone.values())
+        head = words(of_type(panel(client_of(role), "ranking-summary", search), "H1"))
+        word = {"district": "区", "subdistrict": "街道乡镇", "unit": "承办单位"}[by]
+        assert f"{snapshot.city}{ranked}个{word}" in head
+        # The sum of all is told, under the name of all.
+        whole, of_all = (
+            table_rows(panel(client_of(each), "ranking-table", search))[-1]
+            for each in (role, "supervisor")
+        )
+        assert (whole[0], of_all[0]) == (f"{snapshot.city}汇总", "汇总")
+        last = len(snapshot.reference.subdistricts) > 50 and by == "subdistrict"
+        assert last or [*whole[1:4], *whole[5:]] == [*of_all[1:4], *of_all[5:]]
+
+
+@pytest.mark.parametrize(("role", "by", "codes"), OWN_RANKS)
+def test_the_own_rank_in_a_file_is_that_of_everyone(
+    client_of: Callable[[str], FlaskClient], role: str, by: str, codes: list[str] | None
+):
+    def lines(reader: str) -> list[list[str]]:
+        file = client_of(reader).get(f"/export/rates.csv{RANKS}{by}")
+        found = list(csv.reader(io.StringIO(file.data.decode("utf-8-sig"), newline="")))
+        return [line for line in found if len(line) > 5]
+
+    everyone, own = lines("supervisor"), lines(role)
+    without_sums = [line for line in own if "汇总" not in line[1]]
+    assert len(without_sums) < len(everyone)
+    assert all(line in everyone for line in without_sums)
+
+
+def test_a_place_is_judged_among_all(client_of: Callable[[str], FlaskClient], snapshot: Snapshot):
+    search = "?period=year-2020"
+    seen = question.names(question.seen_by(snapshot, SCOPES["district"]))["subdistrict"]
+    rows = ranked_rows(client_of("district"), f"{RANKS}subdistrict")
+    ranked = {row[0].removesuffix("※") for row in rows.values() if row[1]}
+    street = next(code for code, name in seen.items() if name in ranked)
+    for kind, own_code in (("district", OWN), ("subdistrict", street)):
+        code = {f"{kind}_code": own_code}
+        trees = [
+            {name: panel(client_of(role), f"{kind}-{name}", search, **code)
+             for name in ("summary", "why", "categories", "integrity")}
+            for role in ("supervisor", "district")
+        ]  # fmt: skip
+        everyone, own = (words(of_type(tree["summary"], "H1")) for tree in trees)
+        assert own == everyone
+        assert snapshot.city in own or "相同" in own
+        for name in ("why", "categories", "integrity"):
+            assert words(trees[0][name]) == words(trees[1][name])
+    facts = words(of_class(trees[1]["summary"], "place-facts"))
+    in_all = ranked_rows(client_of("leader"), f"{RANKS}subdistrict")
+    of_all = sum(bool(row[1]) for row in in_all.values())
+    assert re.search(rf"{snapshot.city}名次：\D*{of_all}个街道乡镇", facts)
+
+
+@pytest.mark.parametrize(("role", "by"), [("district", "district"), ("unit", "unit")])
+def test_no_number_of_another_is_told(
+    client_of: Callable[[str], FlaskClient], named: dict[str, list[str]], role: str, by: str
+):
+    """Names are looked for everywhere; here the figures of those who must not be named."""
+    everyone, own = (ranked_rows(client_of(each), f"{RANKS}{by}") for each in ("supervisor", role))
+    # What an account may see of its own has the same numbers now and then: long ones do not.
+    mine = {cell for row in own.values() for cell in row}
+    numbers = {row[6] for name, row in everyone.items() if name not in own and len(row[6]) > 4}
+    assert numbers - mine
+    client = client_of(role)
+    for callback in callbacks(client):
+        if callback["output"].strip(".").startswith(("ranking-", "district-", "subdistrict-")):
+            for body in bodies(callback, f"{RANKS}{by}", named):
+                told = set(re.findall(r"\d{1,3}(?:,\d{3})+", answer(client, body)))
+                assert not told & (numbers - mine), callback["output"]
+
+
+@pytest.mark.parametrize(("role", "search"), [
+    ("district", "?period=year-2020&by=district&unit={unit}"),
+    ("unit", f"?period=year-2020&by=unit&district={OTHER}"),
+])  # fmt: skip
+def test_what_is_another_alone_is_no_comparison(
+    client_of: Callable[[str], FlaskClient], snapshot: Snapshot, role: str, search: str
+):
+    """The sum of a unit's cases in the city is that unit's, that of a district the district's."""
+    seen = question.names(question.seen_by(snapshot, SCOPES[role]))
+    by = "district" if role == "district" else "unit"
+    tree = panel(client_of(role), "ranking-table", search.format(unit=next(iter(seen["unit"]))))
+    assert snapshot.city not in words(tree)
+    assert {row[0] for row in table_rows(tree)[1:]} <= {*seen[by].values(), "汇总"}
+
+
+def test_few_others_are_no_comparison(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch):
+    from pages import _ranking
+
+    scope = SCOPES["district"]
+    monkeypatch.setattr(_ranking, "reader", lambda: scope)
+    monkeypatch.setattr(_ranking, "everyone", lambda _: snapshot)
+    asked = question.ask(_StoreOf(snapshot), scope, "?period=year-2020")  # type: ignore[arg-type]
+    others = len(snapshot.reference.districts) - 1
+    for least, all_of_them in ((others, True), (others + 1, False)):
+        monkeypatch.setattr(_ranking, "FEWEST_OTHERS", least)
+        assert _ranking.among_all(asked, "district").of_all == all_of_them
+
+
+def test_only_a_choice_is_said_not_to_count(
+    client_of: Callable[[str], FlaskClient], named: dict[str, list[str]]
+):
+    """An account adds its own district to every question: nobody chose it."""
+    street = named["subdistrict-code"][0]
+    for search, said in (("", False), (f"?district={OWN}", False),
+                         (f"?subdistrict={street}", True)):  # fmt: skip
+        tree = panel(client_of("district"), "district-summary", search, district_code=OWN)
+        assert ("选择未采用" in words(tree)) == said
+    tree = panel(client_of("leader"), "district-summary", f"?district={OTHER}", district_code=OWN)
+    assert "选择未采用" in words(tree)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
@@ -17,6 +18,7 @@ from data_access.case_counts import Windows
 from data_access.places import (
     COMMUNITY_COUNTS,
     Share,
+    categories_beside,
     communities_by_volume,
     counts_by_own_category,
     oldest_open_cases,
@@ -221,6 +223,28 @@ def test_oldest_open_cases(published: Published, filters: Filters):
     if filters == Filters():
         assert len(shown) == 12
         assert {row["summary"] == "" for row in shown} == {True, False}
+
+
+@every
+@pytest.mark.parametrize("windows", [NOW, BOTH, ODD], ids=["now", "both", "odd"])
+def test_a_part_beside_the_whole_is_what_each_is_alone(
+    published: Published, filters: Filters, windows: Windows
+):
+    def summed(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.groupby(["window", "code", "topic"])[list(COUNT_COLUMNS)].sum().sort_index()
+
+    snapshot = published.snapshot
+    for scope in SCOPES.values():
+        for part in ({"district": ("110102",)}, {"subdistrict": ("110100002",)}, {}):
+            whole = filters.narrowed(district=(), subdistrict=())
+            own = whole.narrowed(**part)
+            found = categories_beside(snapshot, scope, whole, own, windows)
+            alone = (
+                counts_by_own_category(snapshot, scope, own, windows),
+                counts_by_own_category(snapshot, scope, whole, windows[:1]),
+            )
+            for each, expected in zip(found, alone, strict=True):
+                pd.testing.assert_frame_equal(summed(each), summed(expected))
 
 
 def test_both_bases_are_told_apart(published: Published):

@@ -166,7 +166,7 @@ def test_equal_slopes_are_equal_changes() -> None:
 
 def test_an_interval_bar_says_value_interval_and_city() -> None:
     image = interval_bar(RATE, 0.85, 0.83, 0.87, city=0.873)
-    assert image.alt == "解决率85.0 %，区间83.0–87.0 %，全市87.3 %"
+    assert image.alt == "解决率85.0 %，区间83.0–87.0 %，汇总87.3 %"
     assert interval_bar(RATE, NAN, NAN, NAN).alt == "解决率：无数据"
 
 
@@ -374,21 +374,21 @@ def test_a_strip_says_what_the_figures_rest_on() -> None:
         (Signal("gap", "watch", count=2), "本期有2天没有一件诉求，疑有漏报"),
         (
             Signal("unplaced", "watch", value=0.061, count=11433),
-            "11,433件诉求未定位到区，占6.1 %，只计入全市",
+            "11,433件诉求未定位到区，占6.1 %，只计入某市",
         ),
     ],
 )
 def test_every_kind_of_exception_is_a_sentence(signal: Signal, sentence: str) -> None:
-    assert signal_sentence(signal) == sentence
+    assert signal_sentence(signal, "某市") == sentence
 
 
 def test_at_most_five_exceptions_the_rest_is_counted() -> None:
     signals = [Signal("gap", "watch", count=day) for day in range(1, 8)]
-    shown = exception_list(signals, ["/a", *[None] * 6], 40)
+    shown = exception_list(signals, ["/a", *[None] * 6], 40, "某市")
     assert len(of_class(shown, "exception-watch")) == 5
     assert "另有2项例外未列出，其余40项正常" in words(shown)
     assert hrefs(shown) == ["/a"]
-    assert "没有例外，40项检查均正常" in words(exception_list([], [], 40))
+    assert "没有例外，40项检查均正常" in words(exception_list([], [], 40, "某市"))
 
 
 def test_states_differ_and_say_what_to_do() -> None:

@@ -26,9 +26,12 @@ from components.ranking import (
     jump_words,
     list_panel,
     list_rules,
+    own_answer,
+    own_sentence,
     periods_text,
     rank_columns,
     rank_picture,
+    rank_row,
     rank_table,
     ranking_answer,
     ranking_sentence,
@@ -104,6 +107,39 @@ def test_the_title_names_the_first_only_where_it_is_above_for_sure() -> None:
     )
     assert answer(ranked("level", "level", "below")) == "3月3个区综合成绩：1个明显低于，2个持平"
     assert answer(ranked("level", "level")) == "3月2个区综合成绩：彼此持平（差别在波动之内）"
+
+
+def test_nobody_is_praised_whose_denominator_shrank_without_the_mark() -> None:
+    result = ranked("above", "level", "below")
+    marked = ranking_answer("3月", "个区", result, NAMES, {"a": (), "c": ()})
+    assert marked.startswith("3月3个区综合成绩：1个明显高于其余")
+    assert "；a区※列首位，95.0 分（第1–3名）" in marked
+    assert marked.endswith("，但其分母异常收缩（※），须先核查")
+    # Who is not named as first needs none, and who is last is not praised.
+    assert ranking_answer("3月", "个区", result, NAMES, {"b": (), "c": ()}) == answer(result)
+    said = ranking_sentence(result, NAMES, "个区", {"a": (), "c": ()})
+    assert said.startswith("a区※1个区明显高于其余；c区1个区明显低于其余")
+    member = Member("甲", "/x", "95.0 分", "", "新进", "有效回访率下降9.0个百分点")
+    listed = list_panel("先进", "", [member])
+    (mark,) = [each for each in walk(listed) if getattr(each, "className", "") == "flag"]
+    assert words(mark) == "※"
+    assert mark.title == "分母异常收缩：有效回访率下降9.0个百分点"
+    cells_of = rank_row(line("甲", shrunk="剔除率上升5.0个百分点"), LOOK).cells
+    assert words(cells_of["name"]) == "甲※"
+    assert words(rank_row(line("甲"), LOOK).cells["name"]) == "甲"
+
+
+def test_a_reader_of_a_part_is_told_of_no_other() -> None:
+    result = ranked("above", "level", "below", small=1)
+    told = own_sentence(result, {"b": "乙区"}, "个区", "某市")
+    assert told == "乙区94.0 分，在某市3个区中第1–3名，持平。"
+    assert own_sentence(result, {"a": "甲区"}, "个区", "某市").endswith("，明显高于其余。")
+    assert own_sentence(result, {"x0": "丁区"}, "个区", "某市") == "丁区样本不足，不参与排名。"
+    several = own_sentence(result, {"a": "甲", "c": "丙", "x0": "丁"}, "个区", "某市")
+    assert several == "2个区在某市3个区中，1个明显高于其余、1个明显低于其余；1个不参与排名。"
+    title = own_answer("3月", "个区", result, {"b": "乙区"}, "某市")
+    assert title == "3月综合成绩：乙区94.0 分，在某市3个区中第1–3名，持平"
+    assert own_answer("3月", "个区", ranked(small=3), {}, "某市").startswith("3月没有区够得上")
 
 
 def test_the_title_says_why_nobody_is_ranked() -> None:

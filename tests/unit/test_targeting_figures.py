@@ -178,10 +178,10 @@ def test_exceptions_name_the_list_the_weeks_and_what_is_left() -> None:
     assert checked.normal == 2
     (signal,) = checked.signals
     weeks = lists(QUIET, LARGE, SMALL).zero[0].zero_weeks_on
-    assert signal_sentence(signal) == f"甲抓零（办证）：连续第{weeks}周，剩余7,500套"
+    assert signal_sentence(signal, "某市") == f"甲抓零（办证）：连续第{weeks}周，剩余7,500套"
     assert signal.tone == "watch"
     alone = targeting_exceptions(lists(QUIET)).signals[0]
-    assert (alone.tone, signal_sentence(alone)[:3]) == ("alert", "甲双抓")
+    assert (alone.tone, signal_sentence(alone, "某市")[:3]) == ("alert", "甲双抓")
 
 
 @pytest.mark.parametrize(
