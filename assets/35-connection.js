@@ -1,0 +1,64 @@
+/* What is asked of the server again when it was cut off, and what is said when that is in vain.
+   Dash would leave the old figures standing under the new filters, without a word. */
+(() => {
+  "use strict";
+  const CALLBACKS = "/_dash-update-component";
+  // A worker that was replaced is back in a moment; a restarted server within seconds.
+  const PAUSES = [300, 1000, 3000];
+  const AWAY = new Set([502, 503, 504]);
+  // What these write would be written twice.
+  const WRITES = /\.\.(commitments-stamp|brief-settled)\.data\.\./;
+
+  const ask = window.fetch;
+  const pause = (time) => new Promise((done) => setTimeout(done, time));
+
+  const isWriting = (options) => {
+    try {
+      return WRITES.test(JSON.parse(options.body).output);
+    } catch {
+      return true;
+    }
+  };
+
+  const tell = () => {
+    document.documentElement.dataset.connection = "lost";
+    if (document.getElementById("connection-lost")) return;
+    const banner = document.createElement("div");
+    banner.id = "connection-lost";
+    banner.className = "notice";
+    banner.setAttribute("role", "alert");
+    const words = document.createElement("strong");
+    words.textContent = "与服务器的连接中断：页面上的数字可能不是所选条件的，请勿引用。";
+    const again = document.createElement("button");
+    again.type = "button";
+    again.className = "action";
+    again.textContent = "重新载入";
+    again.addEventListener("click", () => window.location.reload());
+    banner.append(words, again);
+    document.body.prepend(banner);
+  };
+
+  window.fetch = async (resource, options) => {
+    const address = typeof resource === "string" ? resource : resource?.url ?? "";
+    // Dash adds a query of its own.
+    if (!address.split("?")[0].endsWith(CALLBACKS)) return ask(resource, options);
+    const pauses = isWriting(options) ? [] : PAUSES;
+    for (let tried = 0; ; tried += 1) {
+      const last = tried === pauses.length;
+      try {
+        const answer = await ask(resource, options);
+        if (last || !AWAY.has(answer.status)) {
+          if (answer.status >= 400) tell();
+          return answer;
+        }
+      } catch (error) {
+        // Whoever leaves the page takes back what was asked.
+        if (last || error.name === "AbortError") {
+          if (error.name !== "AbortError") tell();
+          throw error;
+        }
+      }
+      await pause(pauses[tried]);
+    }
+  };
+})();
