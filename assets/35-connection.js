@@ -38,6 +38,23 @@
     document.body.prepend(banner);
   };
 
+  // A script that was cut off leaves a page without figures: once more, then it is said.
+  const AGAIN = "board-loaded-again";
+  window.addEventListener("load", () => {
+    const whole = [
+      "React", "ReactDOM", "dash_html_components", "dash_core_components", "DashRenderer",
+      "board_html",
+    ].every((name) => name in window);
+    if (whole) {
+      window.sessionStorage.removeItem(AGAIN);
+    } else if (window.sessionStorage.getItem(AGAIN)) {
+      tell();
+    } else {
+      window.sessionStorage.setItem(AGAIN, "1");
+      window.location.reload();
+    }
+  });
+
   window.fetch = async (resource, options) => {
     const address = typeof resource === "string" ? resource : resource?.url ?? "";
     // Dash adds a query of its own.

@@ -19,6 +19,7 @@ from benchmarks import (
     browser,
     conversation,
     crowd,
+    endurance,
     load_speed,
     memory,
     naive_dash,
@@ -30,7 +31,9 @@ from benchmarks.report import Figure, table
 from data_access.settings import Settings
 from data_access.store import Snapshot, Store
 
-_PARTS = ("demo", "pages", "raw", "naive", "browser", "memory", "load", "crowd")
+_USUAL = ("demo", "pages", "raw", "naive", "browser", "memory", "load", "crowd")
+# Takes minutes by its nature: only when it is asked for.
+_PARTS = (*_USUAL, "endurance")
 _PACKAGES = ("dash", "plotly", "pandas", "duckdb", "gunicorn")
 
 
@@ -65,7 +68,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--cases", type=int, nargs="+", default=[3_000_000], metavar="N")
-    parser.add_argument("--only", default=",".join(_PARTS), help=f"some of {','.join(_PARTS)}")
+    parser.add_argument("--only", default=",".join(_USUAL), help=f"some of {','.join(_PARTS)}")
     parser.add_argument(
         "--data",
         type=Path,
@@ -76,6 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--load-rows", type=int, default=3_000_000, help="rows of the CSV file, at most"
     )
+    parser.add_argument("--minutes", type=float, default=10, help="of the part endurance")
     parser.add_argument("--out", type=Path, help="save the figures as JSON")
     options = parser.parse_args()
     options.only = options.only.split(",")
@@ -111,6 +115,9 @@ def _parts(options: argparse.Namespace, cases: int) -> dict[str, Callable[[], li
         "memory": lambda: memory.measure(made.directory, pages, changes),
         "load": lambda: load_speed.measure(snapshot(), options.data, min(cases, options.load_rows)),
         "crowd": lambda: crowd.measure(snapshot(), options.data, pages, changes),
+        "endurance": lambda: endurance.measure(
+            snapshot(), options.data, pages, changes, options.minutes
+        ),
     }
 
 

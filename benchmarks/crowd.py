@@ -32,7 +32,7 @@ def measure(
     """Return how long people waited for all panels of a page, and how many answers failed."""
     directory = Path(tempfile.mkdtemp(prefix="crowd-", dir=root))
     try:
-        _as_real_line(snapshot, directory)
+        as_real_line(snapshot, directory)
         new_cases = directory / "new.csv"
         write_csv(snapshot, new_cases, _NEW_CASES, suffix="N")
         with served(directory) as server:
@@ -41,7 +41,7 @@ def measure(
         shutil.rmtree(directory)
 
 
-def _as_real_line(snapshot: Snapshot, directory: Path) -> None:
+def as_real_line(snapshot: Snapshot, directory: Path) -> None:
     """Offer the same file as a real line: a load merges into that, a demo would be replaced."""
     source = Path(str(snapshot.engine.url.database))
     line = directory / "versions" / "real-1"

@@ -16,7 +16,9 @@ def cut_off(screen: Screen, times: int) -> list[str]:
 
     def answer(route: Route) -> None:
         if len(cut) < times:
-            cut.append(route.request.post_data_json["output"])
+            body = route.request.post_data_json
+            assert body is not None
+            cut.append(body["output"])
             route.abort("connectionreset")
         else:
             route.continue_()
@@ -65,4 +67,24 @@ def test_nothing_is_entered_twice(open_screen: OpenScreen):
     page.locator("#commitment-enter").click()
     page.locator("#connection-lost").wait_for()
     assert [each for each in cut if "commitments-stamp" in each] == cut
+    screen.faults.clear()
+
+
+def test_a_script_that_was_cut_off_is_loaded_again(open_screen: OpenScreen):
+    screen = open_screen("/definitions")
+    cut: list[str] = []
+
+    def answer(route: Route) -> None:
+        if cut:
+            route.continue_()
+        else:
+            cut.append(route.request.url)
+            route.abort("connectionreset")
+
+    screen.page.route("**/25-plain.js*", answer)
+    screen.page.goto(screen.origin + "/?basis=all")
+    screen.page.wait_for_function("() => 'board_html' in window")
+    screen.settle()
+    assert len(cut) == 1
+    assert screen.page.locator("#connection-lost").count() == 0
     screen.faults.clear()
