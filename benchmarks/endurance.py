@@ -68,7 +68,7 @@ _SEEN = """() => ({
   failed: document.querySelectorAll("[class*=state-error]").length,
   versions: [...new Set([...document.querySelectorAll("main")].flatMap(
     (each) => each.innerText.match(/(?<=数据版本\\s*)(?:real|demo)[-0-9.]+/g) || []))],
-  headline: document.querySelector(".cards .figure-value")?.innerText || "",
+  headline: document.querySelector(".figure-card .figure-value")?.innerText || "",
   whole: [...document.querySelectorAll("#overview-places .table-total td")]
     .map((each) => each.innerText),
 })"""
