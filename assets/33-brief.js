@@ -38,7 +38,7 @@
     const field = fieldOf(paragraph);
     window.dash_clientside.set_props(JSON.parse(field.id), { value: text });
     // The mark follows the field, which is drawn anew in a moment.
-    window.setTimeout(() => mark(paragraph), 50);
+    window.setTimeout(bringBack, 50);
   };
 
   // --- Writing -------------------------------------------------------------------------------
@@ -55,7 +55,9 @@
 
   // --- Coming back ---------------------------------------------------------------------------
 
-  const tried = new WeakMap();
+  // A section may be drawn more than once, and its fields with it.
+  const ATTEMPTS = 20;
+  const attempts = new WeakMap();
 
   const offer = (paragraph, key, { text }) => {
     const line = document.createElement("p");
@@ -100,10 +102,11 @@
       for (const [key, edit] of Object.entries(edits[asked] ?? {})) {
         const own = found.get(`${asked} ${key}`);
         if (own && own.dataset.draft === edit.draft) {
-          const value = fieldOf(own).value;
-          const attempt = [asked, edit.draft, edit.text, value].join("\n");
-          if (value !== edit.text && tried.get(own) !== attempt) {
-            tried.set(own, attempt);
+          const count = attempts.get(own) ?? 0;
+          if (fieldOf(own).value === edit.text) {
+            attempts.delete(own);
+          } else if (count < ATTEMPTS) {
+            attempts.set(own, count + 1);
             put(own, edit.text);
           }
           continue;

@@ -46,6 +46,8 @@ from pages._brief_files import (
 
 _SOME = 3
 _PNG = "png"
+# Somebody at the screen is told to come back; a nightly run waits, for seconds.
+_PATIENCE = 600.0
 _NO_PDF = f"{MISSING}，也没有 LibreOffice：不生成 PDF"
 _NO_PNG = f"{MISSING}（环境变量 CHROMIUM 或 BOARD_CHROMIUM 可指定）：不生成 PNG"
 
@@ -233,7 +235,7 @@ def _make(
 def _pictures(packet: Packet, moment: dt.datetime, browser: str) -> dict[str, bytes]:
     """Return the canvases of a packet, in a directory named like its files."""
     folder = file_name(packet, _PNG).removesuffix(f".{_PNG}")
-    with one_at_a_time(), Browser(browser) as drawing:
+    with one_at_a_time(_PATIENCE), Browser(browser) as drawing:
         return {
             f"{folder}/{name}": picture for name, picture in pictures_of(packet, moment, drawing)
         }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,6 +15,19 @@ from data_access.versions import staging_dir
 
 DEMO_CASES = 20_000
 DEMO_CUTOFF = dt.date(2021, 4, 12)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_temporary_directory() -> Iterator[None]:
+    """Keep apart what one machine does once at a time: tests run beside each other."""
+    # Not pytest's own: the path of a socket may be no longer than 107 bytes.
+    with (
+        tempfile.TemporaryDirectory(prefix="board-", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 @pytest.fixture(scope="session")

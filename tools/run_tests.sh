@@ -44,4 +44,6 @@ fi
 
 if [ -n "$require_all" ]; then options+=(-p tools.nothing_skipped); fi
 # By module: what a module sets up once is set up once. More processes than that share too little.
-step "tests" "$python" -m pytest -n logical --maxprocesses 4 --dist loadscope "${options[@]}" "$@"
+# What is logged about requests would bury what failed.
+step "tests" "$python" -m pytest -n logical --maxprocesses 4 --dist loadscope --tb=short \
+    --show-capture=stderr "${options[@]}" "$@"

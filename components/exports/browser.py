@@ -37,6 +37,8 @@ _OPTIONS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )  # fmt: skip
 _LOCK = "board-browser.lock"
+# How often whoever waits looks whether it is their turn, in seconds.
+_TURN = 0.2
 
 
 class BrowserError(Exception):
@@ -63,20 +65,28 @@ def found_browser(configured: str = "") -> str | None:
 
 
 @contextlib.contextmanager
-def one_at_a_time() -> Iterator[None]:
+def one_at_a_time(patience: float = 0) -> Iterator[None]:
     """Hold what only one process of this account on this machine may do at a time.
 
+    Args:
+        patience: for how many seconds to wait until it is one's turn.
+
     Raises:
-        BusyError: another one is at it.
+        BusyError: another one is at it, and still is after that time.
     """
+    ends = time.monotonic() + patience
     path = Path(tempfile.gettempdir()) / f"{os.getuid()}-{_LOCK}"
     # Anybody may put a link into that directory: none is followed.
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError from None
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= ends:
+                    raise BusyError from None
+                time.sleep(_TURN)
         yield
     finally:
         os.close(lock)

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from python_calamine import CalamineWorkbook
 
 from app import create_app
 from components.brief_canvas import FORMS
-from components.exports.browser import Browser, BrowserError, one_at_a_time
+from components.exports.browser import Browser, BrowserError, BusyError, one_at_a_time
 from data_access.office.commitments import add_commitment
 from data_access.office.packets import keep_packet, packet_of_id, packets, packets_kept
 from data_access.publishing import publish
@@ -765,6 +766,25 @@ def test_the_server_starts_a_browser_only_where_one_is_set(
         busy = client.get(f"/brief-files/{identity}.pdf")
     assert busy.status_code == 503
     assert busy.headers["Retry-After"]
+
+
+def test_who_can_wait_gets_a_turn():
+    taken, left = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with one_at_a_time():
+            taken.set()
+            left.wait(20)
+
+    holder = threading.Thread(target=first)
+    holder.start()
+    assert taken.wait(20)
+    with pytest.raises(BusyError), one_at_a_time(0.3):
+        pass
+    threading.Timer(0.3, left.set).start()
+    with one_at_a_time(20):
+        assert left.is_set()
+    holder.join()
 
 
 def test_a_browser_that_does_not_work_is_said(monkeypatch, tmp_path):

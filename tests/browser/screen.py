@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, TimeoutError
 
 from domain.filters import PAGE_OPTIONS, POSITIONS
 
@@ -47,6 +47,20 @@ _QUIET = """() => {
   && document.fonts.status === "loaded";
 }""".replace("$OWN", json.dumps(["period", "version", *PAGE_OPTIONS, *POSITIONS]))
 
+# Why it is not.
+_STATE = """() => ({
+  underWay: window.underWay,
+  quietFrames: window.quietFrames,
+  headings: document.querySelectorAll("main h1").length,
+  loading: [...document.querySelectorAll("[data-dash-is-loading=true], .skeleton")].slice(0, 5)
+    .map((each) => each.outerHTML.slice(0, 150)),
+  notDrawn: document.querySelectorAll(".graph").length
+    - document.querySelectorAll(".graph:has(.main-svg)").length,
+  fonts: document.fonts.status,
+})"""
+# A busy machine is no fault of the board.
+_PATIENCE = 90_000
+
 
 class Screen:
     """One page of a browser context, and what went wrong in it."""
@@ -55,6 +69,7 @@ class Screen:
         self.origin = origin
         self.faults: list[str] = []
         self.page = context.new_page()
+        self.page.set_default_timeout(_PATIENCE)
         self.page.add_init_script(_WATCH)
         self.page.on("console", lambda message: self._note("console", message.text))
         self.page.on("pageerror", lambda error: self._note("error", str(error)))
@@ -80,7 +95,11 @@ class Screen:
 
     def settle(self) -> None:
         """Wait until nothing is under way and everything is drawn."""
-        self.page.wait_for_function(_QUIET)
+        try:
+            self.page.wait_for_function(_QUIET)
+        except TimeoutError as error:
+            state = self.run(_STATE)
+            raise AssertionError(f"{self.page.url}: {state}; faults {self.faults}") from error
 
     def resize(self, width: int, height: int) -> None:
         """Change the size of the window and wait until the page has followed."""

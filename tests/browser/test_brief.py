@@ -231,6 +231,13 @@ def test_edits_stay_with_their_question_and_are_settled(open_screen: OpenScreen)
     assert screen.page.locator(".brief-paragraph.is-edited").count() == 0
     choose_week(screen, "week-2021-W12")
     wait_for_edit(screen)
+    # A question that is asked twice draws the section twice.
+    screen.run(
+        """(search) => window.dash_clientside.set_props("question", {data: search})""",
+        screen.page.url.partition("?")[2],
+    )
+    screen.settle()
+    wait_for_edit(screen)
     # After loading anew as well, and what is shown is what is settled.
     screen.page.reload()
     screen.settle()
