@@ -20,6 +20,7 @@ from benchmarks import (
     conversation,
     crowd,
     endurance,
+    ledger,
     load_speed,
     memory,
     naive_dash,
@@ -31,7 +32,7 @@ from benchmarks.report import Figure, table
 from data_access.settings import Settings
 from data_access.store import Snapshot, Store
 
-_USUAL = ("demo", "pages", "raw", "naive", "browser", "memory", "load", "crowd")
+_USUAL = ("demo", "pages", "raw", "ledger", "naive", "browser", "memory", "load", "crowd")
 # Takes minutes by its nature: only when it is asked for.
 _PARTS = (*_USUAL, "endurance")
 _PACKAGES = ("dash", "plotly", "pandas", "duckdb", "gunicorn")
@@ -110,6 +111,7 @@ def _parts(options: argparse.Namespace, cases: int) -> dict[str, Callable[[], li
         "demo": made.figures,
         "pages": lambda: server_time.measure(server, pages, changes, repeat),
         "raw": lambda: raw_duckdb.measure(server, pages, changes, repeat),
+        "ledger": lambda: ledger.measure(snapshot(), repeat),
         "naive": lambda: naive_dash.measure(server, made.directory, cases),
         "browser": lambda: browser.measure(made.directory, pages, repeat),
         "memory": lambda: memory.measure(made.directory, pages, changes),

@@ -29,6 +29,8 @@ BUDGETS: dict[str, Budget] = {
     "first_time": Budget(2.5, 2.5),
     "next_bytes": Budget(60, 60),
     "next_time": Budget(1.2, 1.2),
+    "ledger_page": Budget(150, 300),
+    "ledger_count": Budget(300, 1000),
     "worker": Budget(500, 700),
     "load": Budget(60_000, 60_000, at_least=True),
     "demo": Budget(120, None),

@@ -10,11 +10,13 @@ people wrote are masked once more on their way out.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
@@ -22,17 +24,21 @@ from data_access import schema
 from data_access.case_counts import conditions
 from data_access.loading.privacy import mask
 from data_access.store import Snapshot
+from data_access.words import (
+    STRETCH,
+    Positions,
+    among,
+    has_term,
+    is_indexed,
+    likely_positions,
+    near,
+    positions_of,
+)
 from domain.cases import Case, Ladder, Listing, Mark, Step, ladder_of, step_of
 from domain.filters import CaseSort, Filters, Preset
-from domain.outcomes import OVERDUE, state_of
 from domain.periods import Window
+from domain.rules import least_group
 from domain.scope import Scope
-
-_CLOSED = state_of(0, 0, closed=1, mature=0, shelved=0, repeat=0)
-_TIMELINESS = state_of(0, 3, closed=0, mature=0, shelved=0, repeat=0)
-_OVERDUE = state_of(0, OVERDUE, closed=0, mature=0, shelved=0, repeat=0)
-_SHELVED = state_of(0, 0, closed=0, mature=0, shelved=1, repeat=0)
-_REPEAT = state_of(0, 0, closed=0, mature=0, shelved=0, repeat=1)
 
 # What is counted by day of creation, and the preset that lists it.
 DAY_COUNTS: Mapping[str, Preset] = {
@@ -48,6 +54,9 @@ _COUNTED: Mapping[Preset, str] = {preset: name for name, preset in DAY_COUNTS.it
 }
 # Rows of an export that are in memory at a time.
 _BATCH = 5_000
+# For the first page of a search so many stretches of the index are looked through, and of words
+# that are not indexed so many candidates read, for each case that it shows.
+_TRIED_STRETCHES, _TRIED = 8, 20
 _ASCENDING: frozenset[CaseSort] = frozenset({"oldest", "overdue"})
 
 _cases = schema.cases.c
@@ -61,35 +70,47 @@ def _read(snapshot: Snapshot, statement: sa.Select | sa.CompoundSelect) -> list[
 # --- What is listed -----------------------------------------------------------------------------
 
 
-def _is_open() -> sa.ColumnElement[bool]:
-    return _cases.state.bitwise_and(_CLOSED) == 0
-
-
-def _is_overdue() -> sa.ColumnElement[bool]:
-    return _cases.state.bitwise_and(_TIMELINESS) == _OVERDUE
-
-
-def _is_shelved() -> sa.ColumnElement[bool]:
-    return _cases.state.bitwise_and(_SHELVED) != 0
-
-
-def _is_repeat() -> sa.ColumnElement[bool]:
-    return _cases.state.bitwise_and(_REPEAT) != 0
-
-
 def _created_in(window: Window) -> sa.ColumnElement[bool]:
     return _cases.created_on.between(window.start, window.end)
 
 
-def _named(listing: Listing) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions on what people wrote.
-
-    A position needs no escaping, as a pattern would: ``%`` and ``_`` are letters like any other.
-    """
-    named = [sa.func.strpos(_cases.summary, term) > 0 for term in listing.terms]
+def _named(snapshot: Snapshot, listing: Listing, window: Window) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions on what people wrote, for cases created in a window."""
+    named = []
+    if listing.terms:
+        found = _within(snapshot, positions_of(snapshot, listing.terms), window)
+        named.append(among(snapshot, found))
     if listing.communities:
         named.append(_cases.community.in_(listing.communities))
     return named
+
+
+def _within(snapshot: Snapshot, positions: Positions, window: Window) -> Positions:
+    """Return those of some positions whose cases were created in a window."""
+    if not len(positions):
+        return positions
+    first, after = (
+        _position_at(snapshot, day) for day in (window.start, window.end + dt.timedelta(days=1))
+    )
+    return positions[np.searchsorted(positions, first) : np.searchsorted(positions, after)]
+
+
+def _position_at(snapshot: Snapshot, day: dt.date) -> int:
+    """Return the position of the first case of a day, or of the first one after it."""
+    if snapshot.first_day is None or day <= snapshot.first_day:
+        return 0
+
+    def read() -> int:
+        moment = dt.datetime.combine(day, dt.time())
+        behind = (
+            sa.select(_cases.position)
+            .where(_cases.created_at < moment)
+            .order_by(_cases.created_at.desc(), _cases.case_id.desc())
+            .limit(1)
+        )
+        return int(_read(snapshot, behind)[0][0]) + 1
+
+    return snapshot.cached(("position at", day), read)
 
 
 def _where(
@@ -100,99 +121,50 @@ def _where(
     where = [
         _created_in(window),
         *conditions(snapshot, scope, listing.filters, schema.cases),
-        *_named(listing),
+        *_named(snapshot, listing, window),
     ]
     match listing.preset:
         case "open" | "long_open":
-            where.append(_is_open())
+            where.append(schema.is_open(_cases.state))
         case "overdue":
-            where.append(_is_overdue())
+            where.append(schema.is_overdue(_cases.state))
         case "shelved":
-            where.append(_is_shelved())
+            where.append(schema.is_shelved(_cases.state))
         case "repeat":
-            where.append(_is_repeat())
+            where.append(schema.is_repeat(_cases.state))
         case "returned":
-            where += [_is_repeat(), _came_back(window, listing.return_days)]
+            where += [
+                schema.is_repeat(_cases.state),
+                # Follows from it; an index knows the few that have it.
+                _cases.matter_repeats.is_not(None),
+                _came_back(listing.return_days),
+            ]
         case "unplaced":
             where.append(_cases.district_id.is_(None))
         case "group":
-            where.append(_in_a_group(window, listing.group_cases))
+            where.append(_in_a_group(snapshot, listing.group_cases))
     return where
 
 
-def _came_back(window: Window, days: int) -> sa.ColumnElement[bool]:
-    """Return that the case which one of a window repeats was closed at most so many days before."""
-    first = schema.cases.alias("first")
-    limit = dt.timedelta(days=days)
-    earliest = dt.datetime.combine(window.start, dt.time()) - limit
-    return (
-        sa.select(1)
-        .where(
-            first.c.case_id == _cases.repeat_of,
-            first.c.closed_at <= _cases.created_at,
-            first.c.closed_at + limit >= _cases.created_at,
-            # Follows from the window; by it whole stretches of time are passed over.
-            first.c.closed_at.between(
-                earliest, dt.datetime.combine(window.end, dt.time()) + dt.timedelta(days=1)
-            ),
-        )
-        .exists()
-    )
-
-
-def _month(column: sa.ColumnElement[dt.date]) -> sa.ColumnElement[int]:
-    """Return a number for the month of a day: 12 × year + month."""
-    year, month = sa.extract("year", column), sa.extract("month", column)
-    return sa.cast(12 * year + month, sa.Integer)
-
-
-def _in_a_group(window: Window, least: int) -> sa.ColumnElement[bool]:
-    """Return that a case of a window is one of a group: street, community, category, month.
+def _in_a_group(snapshot: Snapshot, least: int) -> sa.ColumnElement[bool]:
+    """Return that a case is one of a group: street, community, category, month.
 
     Whether cases are a group depends on the assessed cases of the city alone, not on the filters.
+
+    Raises:
+        ValueError: so small groups were not looked for when the version was published.
     """
-    first = window.start.replace(day=1)
-    after = (window.end.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
+    if least < least_group(snapshot.rule_sets):
+        raise ValueError(f"no rule of version {snapshot.key} has groups of {least}")
+    return _cases.group_cases >= least
 
-    def known(table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
-        return [
-            table.c.created_on >= first,
-            table.c.created_on < after,
-            table.c.assessed == sa.true(),
-            table.c.subdistrict_id.is_not(None),
-            table.c.community.is_not(None),
-            table.c.category_id.is_not(None),
-        ]
 
-    # Small numbers first: few streets have so many cases of a category that one of their
-    # communities can; texts are compared of those only.
-    counted, again = schema.cases.alias("counted"), schema.cases.alias("again")
-    keys = [counted.c.subdistrict_id, counted.c.category_id, _month(counted.c.created_on)]
-    large = (
-        sa.select(keys[0], keys[1], keys[2].label("month"))
-        .where(*known(counted))
-        .group_by(*keys)
-        .having(sa.func.count() >= least)
-        .subquery("large")
+def _came_back(days: int) -> sa.ColumnElement[bool]:
+    """Return that the case which one repeats was closed at most so many days before."""
+    closed = _cases.first_closed_at
+    return sa.and_(
+        closed <= _cases.created_at, closed + dt.timedelta(days=days) >= _cases.created_at
     )
-    same = sa.and_(
-        again.c.subdistrict_id == large.c.subdistrict_id,
-        again.c.category_id == large.c.category_id,
-        _month(again.c.created_on) == large.c.month,
-    )
-    own = [again.c.subdistrict_id, again.c.category_id, again.c.community, large.c.month]
-    groups = (
-        sa.select(*own)
-        .join_from(again, large, same)
-        .where(*known(again))
-        .group_by(*own)
-        .having(sa.func.count() >= least)
-    )
-    own_keys = sa.tuple_(
-        _cases.subdistrict_id, _cases.category_id, _cases.community, _month(_cases.created_on)
-    )
-    result: sa.ColumnElement[bool] = own_keys.in_(groups)
-    return result
 
 
 # --- How many -----------------------------------------------------------------------------------
@@ -226,12 +198,14 @@ def _day_counts(snapshot: Snapshot, scope: Scope, listing: Listing) -> pd.DataFr
     table = _table_of(scope, listing)
     unplaced = table.c.district_id.is_(None)
     if table is schema.cases:
+        state = _cases.state
+        kinds = (
+            schema.is_open(state), schema.is_overdue(state), schema.is_shelved(state),
+            schema.is_repeat(state), unplaced,
+        )  # fmt: skip
         counts: list[sa.ColumnElement[Any]] = [
             sa.func.count(),
-            *(
-                sa.func.count().filter(each)
-                for each in (_is_open(), _is_overdue(), _is_shelved(), _is_repeat(), unplaced)
-            ),
+            *(sa.func.count().filter(each) for each in kinds),
         ]
     else:
         sums = [
@@ -249,7 +223,7 @@ def _day_counts(snapshot: Snapshot, scope: Scope, listing: Listing) -> pd.DataFr
         .where(
             table.c.created_on.between(listing.asked.start, listing.asked.end),
             *conditions(snapshot, scope, listing.filters, table),
-            *_named(listing),
+            *_named(snapshot, listing, listing.asked),
         )
         .group_by(table.c.created_on)
         .order_by(table.c.created_on),
@@ -285,7 +259,7 @@ def _ladder(snapshot: Snapshot, scope: Scope, listing: Listing, sort: CaseSort) 
     statement = (
         sa.select(sa.func.count(), *steps)
         .select_from(source)
-        .where(*_where(snapshot, scope, listing))
+        .where(*_where(snapshot, scope, listing), *(step.is_not(None) for step in steps))
         .group_by(*steps)
     )
     rows = _read(snapshot, statement)
@@ -297,16 +271,18 @@ def _ladder(snapshot: Snapshot, scope: Scope, listing: Listing, sort: CaseSort) 
 def _source(
     snapshot: Snapshot, scope: Scope, sort: CaseSort
 ) -> tuple[sa.FromClause, sa.ColumnElement[int] | None]:
-    """Return what to select from, and how many repeats the matter has if the order asks for it."""
+    """Return what to select from, and how many repeats the matter has if the order asks for it;
+    NULL where it has none.
+    """
     if sort != "repeats":
         return schema.cases, None
-    # The same alias twice would be the same table: the inner one counts whole matters.
-    again = schema.cases.alias("again")
-    everyone = [again.c.assessed, again.c.repeat_of.is_not(None), *_seen(snapshot, scope, again)]
+    if scope.districts is None and scope.units is None:
+        return schema.cases, _cases.matter_repeats
+    own = schema.matter_repeats.c
     matters = (
-        sa.select(again.c.repeat_of, sa.func.count().label("repeats"))
-        .where(*everyone)
-        .group_by(again.c.repeat_of)
+        sa.select(own.repeat_of, sa.cast(sa.func.sum(own.repeats), sa.Integer).label("repeats"))
+        .where(*_seen(snapshot, scope, schema.matter_repeats))
+        .group_by(own.repeat_of)
         .subquery("matters")
     )
     return (
@@ -316,7 +292,7 @@ def _source(
 
 
 def _seen(snapshot: Snapshot, scope: Scope, table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
-    """Return what a scope lets be seen of an alias of the case table."""
+    """Return what a scope lets be seen of a table of districts and units."""
     reference = snapshot.reference
     where: list[sa.ColumnElement[bool]] = []
     for codes, frame, column in (
@@ -333,7 +309,7 @@ def shelved_until(snapshot: Snapshot, scope: Scope, listing: Listing, last: dt.d
     """Return how many cases of a listing are shelved until a day at the latest."""
 
     def read() -> int:
-        where = [_is_shelved(), _cases.shelved_until <= last]
+        where = [schema.is_shelved(_cases.state), _cases.shelved_until <= last]
         statement = sa.select(sa.func.count()).where(*where, *_where(snapshot, scope, listing))
         return int(_read(snapshot, statement)[0][0])
 
@@ -349,13 +325,14 @@ def groups(snapshot: Snapshot, scope: Scope, listing: Listing) -> pd.DataFrame:
     """
 
     def read() -> pd.DataFrame:
-        keys = [
-            _cases.subdistrict_id, _cases.community, _cases.category_id, _month(_cases.created_on),
-        ]  # fmt: skip
+        month = schema.month_number(_cases.created_on)
+        keys = [_cases.subdistrict_id, _cases.community, _cases.category_id, month]
         number = sa.func.count()
         first, last = sa.func.min(_cases.created_at), sa.func.max(_cases.created_at)
         statement = (
-            sa.select(*keys, number, sa.func.count().filter(_is_open()), first, last)
+            sa.select(
+                *keys, number, sa.func.count().filter(schema.is_open(_cases.state)), first, last
+            )
             .where(*_where(snapshot, scope, listing))
             .group_by(*keys)
             .order_by(number.desc(), first, *keys[:3])
@@ -435,11 +412,8 @@ def _rows(
 ) -> list[Case]:
     """Return cases in the order of the listing, or against it, from a place on."""
     if listing.terms and mark is None and not skip and sort in ("newest", "oldest"):
-        # A common word fills the page from a few days; only a rare one needs them all.
-        days = _first_days(listing.window, sort)
-        some = ((0, days.start), (0, days.end))
-        cases = _rows_within(snapshot, scope, listing, sort, limit, some)
-        if len(cases) == limit or days == listing.window:
+        cases = _likely_rows(snapshot, scope, listing, sort, limit)
+        if len(cases) == limit:
             return cases
     steps = ladder(snapshot, scope, listing, sort)
     rising = sort in _ASCENDING
@@ -458,11 +432,31 @@ def _rows(
     )
 
 
-def _first_days(window: Window, sort: CaseSort) -> Window:
-    days = dt.timedelta(days=max(window.days // 8, 31) - 1)
-    if sort in _ASCENDING:
-        return Window(window.start, min(window.end, window.start + days))
-    return Window(max(window.start, window.end - days), window.end)
+def _likely_rows(
+    snapshot: Snapshot, scope: Scope, listing: Listing, sort: CaseSort, limit: int
+) -> list[Case]:
+    """Return the first cases of a search, ``limit`` of them unless more must be looked through.
+
+    A common word fills the page from the first stretches of the index; only a rare one needs all
+    of it, and the summaries of all its candidates.
+    """
+    window = listing.window
+    if window.days <= 0:
+        return []
+    first = _position_at(snapshot, window.start)
+    last = _position_at(snapshot, window.end + dt.timedelta(days=1)) - 1
+    stretches = range(first // STRETCH, last // STRETCH + 1)
+    rising = sort in _ASCENDING
+    some = stretches[:_TRIED_STRETCHES] if rising else stretches[-_TRIED_STRETCHES:]
+    likely = _within(snapshot, likely_positions(snapshot, listing.terms, some), window)
+    unsure = [has_term(term) for term in listing.terms if not is_indexed(term)]
+    if unsure:
+        few = _TRIED * limit
+        likely = likely[:few] if rising else likely[-few:]
+    untold = dataclasses.replace(listing, terms=())
+    reach = ((0, window.start), (0, window.end))
+    tried = [among(snapshot, likely), *unsure]
+    return _rows_within(snapshot, scope, untold, sort, limit, reach, also=tried)
 
 
 def _rows_within(
@@ -476,8 +470,9 @@ def _rows_within(
     *,
     backwards: bool = False,
     skip: int = 0,
+    also: Sequence[sa.ColumnElement[bool]] = (),
 ) -> list[Case]:
-    """Return cases as ``_rows``, of the steps from one to another only."""
+    """Return cases as ``_rows``, of the steps from one to another only; ``also``: conditions."""
     low, high = sorted(reach)
     source, number = _source(snapshot, scope, sort)
     moment = _cases.due_at if sort == "overdue" else _cases.created_at
@@ -488,7 +483,7 @@ def _rows_within(
     to_last = moment < dt.datetime.combine(last + dt.timedelta(days=1), dt.time())
     # Only where the order is by creation are the days of the steps those of creation.
     days = Window(first, last) if sort in ("newest", "oldest") else None
-    where = _where(snapshot, scope, listing, days)
+    where = [*_where(snapshot, scope, listing, days), *also]
     if number is None:
         where += [from_first, to_last]
     else:
@@ -502,7 +497,7 @@ def _rows_within(
         where.append(_beyond(order, place, rising))
     known = sa.literal(0) if number is None else number
     chosen = (
-        sa.select(known.label("repeats"), _cases.created_at, _cases.case_id)
+        sa.select(known.label("repeats"), _cases.position, _cases.case_id)
         .select_from(source)
         .where(*where)
         .order_by(*(each.asc() if rising else each.desc() for each in order))
@@ -538,18 +533,17 @@ _FIELDS = (
 
 
 def _cases_of(snapshot: Snapshot, keys: Sequence[Any]) -> dict[str, Case]:
-    """Return case_id → case of some rows of ``repeats``, ``created_at``, ``case_id``.
+    """Return case_id → case of some rows of ``repeats``, ``position``, ``case_id``.
 
     Which cases was asked before, in narrow columns: reading whole rows to sort or to judge them
-    costs a column store several times as much. The times lead to the few blocks that have them.
+    costs a column store several times as much. The positions lead to the few blocks that have them.
     """
     if not keys:
         return {}
-    statement = sa.select(*(_cases[name] for name in _FIELDS)).where(
-        _cases.created_at.between(
-            min(key.created_at for key in keys), max(key.created_at for key in keys)
-        ),
-        _cases.case_id.in_([key.case_id for key in keys]),
+    positions = np.array(sorted(key.position for key in keys), np.uint32)
+    fields = [_cases[name] for name in _FIELDS]
+    statement = sa.union_all(
+        *(sa.select(*fields).where(each) for each in near(snapshot, positions))
     )
     repeats = {key.case_id: int(key.repeats) or None for key in keys}
     return {
@@ -590,7 +584,7 @@ def _case(snapshot: Snapshot, row: Any, repeats: int | None) -> Case:
                                                                     row.subdistrict_id)  # fmt: skip
     category, topic = labels("categories", row.category_id), labels("topics", row.topic_id)
     unit = labels("units", row.lead_unit_id)
-    closed = bool(state & _CLOSED)
+    closed = bool(state & schema.CLOSED_BITS)
     return Case(
         case_id=row.case_id,
         created_at=row.created_at,
@@ -600,8 +594,8 @@ def _case(snapshot: Snapshot, row: Any, repeats: int | None) -> Case:
         closed_at=known(row.closed_at) if closed else None,
         closed=closed,
         on_time=row.on_time if closed else None,
-        overdue=state & _TIMELINESS == _OVERDUE,
-        shelved=bool(state & _SHELVED),
+        overdue=state & schema.TIMELINESS_BITS == schema.OVERDUE_BITS,
+        shelved=bool(state & schema.SHELVED_BITS),
         shelved_until=row.shelved_until,
         repeat_of=row.repeat_of or "",
         district=district[0],
@@ -679,11 +673,14 @@ def repeats_of(snapshot: Snapshot, scope: Scope, matters: Collection[str]) -> di
     """Return number of a first case → how many repeats it has, where it has any."""
     if not matters:
         return {}
-    asked = conditions(snapshot, scope, Filters(basis="all"), schema.cases)
+    own = schema.matter_repeats.c
     statement = (
-        sa.select(_cases.repeat_of, sa.func.count())
-        .where(_cases.repeat_of.in_(sorted(set(matters))), *asked)
-        .group_by(_cases.repeat_of)
+        sa.select(own.repeat_of, sa.func.sum(own.repeats))
+        .where(
+            own.repeat_of.in_(sorted(set(matters))),
+            *_seen(snapshot, scope, schema.matter_repeats),
+        )
+        .group_by(own.repeat_of)
     )
     return {row[0]: int(row[1]) for row in _read(snapshot, statement)}
 
@@ -767,6 +764,9 @@ def neighbours_in_month(snapshot: Snapshot, scope: Scope, case: Case) -> int:
     last = (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
 
     def read() -> int:
+        # As it is stored: what a case shows of it is masked.
+        named = sa.select(_cases.community).where(_cases.case_id == case.case_id)
+        community = _read(snapshot, named)[0][0]
         reference = snapshot.reference
         streets, categories = reference.subdistricts, reference.categories
         street = streets.loc[streets["code"] == case.subdistrict, "id"].iloc[0]
@@ -776,8 +776,7 @@ def neighbours_in_month(snapshot: Snapshot, scope: Scope, case: Case) -> int:
             _created_in(Window(first, last)),
             _cases.subdistrict_id == int(street),
             _cases.category_id == int(category),
-            _cases.community
-            == sa.select(_cases.community).where(_cases.case_id == case.case_id).scalar_subquery(),
+            _cases.community == community,
             *conditions(snapshot, scope, Filters(basis="all"), schema.cases),
         )
         return int(_read(snapshot, statement)[0][0])

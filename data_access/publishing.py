@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy.engine import Connection
 
-from data_access import schema
+from data_access import citus, schema
 from data_access.settings import Settings
 from data_access.versions import (
     DEMO_LINE,
@@ -39,8 +39,9 @@ from data_access.versions import (
     open_versions,
     staging_dir,
 )
+from data_access.words import index_words
 from domain import outcomes
-from domain.rules import Rules, rules_from_rows, rules_in_force
+from domain.rules import Rules, least_group, rules_from_rows, rules_in_force
 
 Progress = Callable[[str, float], None]
 
@@ -71,25 +72,58 @@ SMALL_TABLES: tuple[sa.Table, ...] = (
     schema.rules,
 )
 
-# Indexes on PostgreSQL: pages of the ledger by time, ranges of days, one case. DuckDB needs none:
-# it skips row groups by their least and greatest value, because cases are in order of time.
-_INDEXES: tuple[tuple[sa.Table, tuple[str, ...], bool], ...] = (
-    (schema.cases, ("case_id",), True),
-    (schema.cases, ("created_at", "case_id"), False),
-    (schema.cases, ("created_on", "state"), False),
-    (schema.cases, ("district_id", "created_at", "case_id"), False),
-    (schema.cases, ("subdistrict_id", "created_at", "case_id"), False),
-    (schema.cases, ("category_id", "created_at", "case_id"), False),
-    (schema.cases, ("topic_id", "created_at", "case_id"), False),
-    (schema.cases, ("closed_at",), False),
-    (schema.daily_district, ("created_on",), False),
-    (schema.daily_place, ("created_on",), False),
-    (schema.daily_place, ("subdistrict_id", "created_on"), False),
-    (schema.daily_category, ("created_on",), False),
-    (schema.daily_category, ("topic_id", "created_on"), False),
-)
 
-_CASE_COLUMNS = tuple(column.name for column in schema.cases.columns if column.name != "state")
+def _indexes() -> list[sa.Index]:
+    """Return the indexes on PostgreSQL: pages of the ledger by time, ranges of days, one case, and
+    the few cases that a preset lists wherever they are.
+
+    DuckDB needs none: it skips row groups by their least and greatest value, because cases are in
+    order of time.
+    """
+    # Copies: an index belongs to its table, and the tables of the schema serve DuckDB as well.
+    copied = sa.MetaData()
+    tables = {table.name: table.to_metadata(copied) for table in schema.metadata.sorted_tables}
+    cases, words, repeats = tables["cases"].c, tables["word_index"].c, tables["matter_repeats"].c
+    found = [
+        sa.Index("cases_by_number", cases.case_id, unique=True),
+        sa.Index("cases_by_position", cases.position),
+        sa.Index("cases_by_time", cases.created_at, cases.case_id),
+        sa.Index("cases_by_day", cases.created_on, cases.state),
+        *(
+            sa.Index(f"cases_by_{name}", cases[f"{name}_id"], cases.created_at)
+            for name in ("district", "subdistrict", "category", "topic")
+        ),
+        # Nobody looks for what is not there, and few cases are as these.
+        sa.Index("cases_by_closing", cases.closed_at,
+                 postgresql_where=cases.closed_at.is_not(None)),
+        sa.Index("cases_by_first", cases.repeat_of,
+                 postgresql_where=cases.repeat_of.is_not(None)),
+        sa.Index("cases_by_group", cases.group_cases,
+                 postgresql_where=cases.group_cases.is_not(None)),
+        # With all that repeats are counted by: the cases themselves lie far apart.
+        sa.Index("cases_by_repeats", cases.matter_repeats, cases.created_at, cases.case_id,
+                 postgresql_where=cases.matter_repeats.is_not(None),
+                 postgresql_include=["created_on", "assessed", "excluded", "state",
+                                     "first_closed_at", "position", "district_id"]),
+        sa.Index("cases_open", cases.created_at, cases.case_id,
+                 postgresql_where=schema.is_open(cases.state)),
+        sa.Index("cases_overdue", cases.due_at, cases.case_id,
+                 postgresql_where=schema.is_overdue(cases.state)),
+        sa.Index("words_by_letter", words.letter, words.stretch, unique=True),
+        sa.Index("repeats_by_first", repeats.repeat_of),
+    ]  # fmt: skip
+    for name, keys in (
+        ("daily_district", ["created_on"]),
+        ("daily_place", ["created_on"]),
+        ("daily_place", ["subdistrict_id", "created_on"]),
+        ("daily_category", ["created_on"]),
+        ("daily_category", ["topic_id", "created_on"]),
+    ):
+        found.append(sa.Index(f"{name}_by_{keys[0]}", *(tables[name].c[key] for key in keys)))
+    return found
+
+
+_CASE_COLUMNS = tuple(column.name for column in schema.SOURCE_COLUMNS)
 _incoming = sa.Table(
     "incoming",
     sa.MetaData(),
@@ -338,12 +372,15 @@ def _publish(
             return PublishedVersion(**{**vars(unchanged), "changed": False})
         # A demo is made anew as a whole; nothing of an earlier one may shine through.
         merged = previous is not None and line != DEMO_LINE
-        _fill(connection, staged, key, now, merged=merged, replaced=replaced, progress=progress)
+        _fill(
+            connection, staged, key, now, merged=merged, replaced=replaced,
+            threads=settings.loader_threads, progress=progress,
+        )  # fmt: skip
         progress("写入磁盘", 0.8)
         if isinstance(versions, FileVersions):
             connection.exec_driver_sql("CHECKPOINT")
         else:
-            _index(connection, versions.schema_name(key))
+            _analyze(connection, schema.metadata.sorted_tables, "VACUUM ANALYZE")
     versions.publish(key)
     try:
         published = _describe(versions, key, is_current=True)  # readers can open it
@@ -402,7 +439,7 @@ def _building(
     """
     if isinstance(versions, FileVersions):
         return _building_file(settings, versions, staged, key, previous)
-    return _building_schema(versions, staged, key, previous)
+    return _building_schema(versions, staged, key, previous, settings.citus)
 
 
 @contextmanager
@@ -444,7 +481,11 @@ def _building_file(
 
 @contextmanager
 def _building_schema(
-    versions: SchemaVersions, staged: Staged, key: VersionKey, previous: VersionKey | None
+    versions: SchemaVersions,
+    staged: Staged,
+    key: VersionKey,
+    previous: VersionKey | None,
+    on_citus: bool,
 ) -> Iterator[Connection]:
     names = {None: versions.schema_name(key), "staging": STAGING_SCHEMA}
     if previous is not None:
@@ -457,9 +498,13 @@ def _building_schema(
         connection.execute(sa.schema.CreateSchema(names[None]))
         connection.execute(sa.schema.CreateSchema(STAGING_SCHEMA))
         schema.metadata.create_all(connection, checkfirst=False)
+        if on_citus:
+            citus.spread(connection, schema.metadata.sorted_tables)
         with duckdb.connect(str(staged.path), read_only=True) as staging:
             for table in staged_tables:
                 table.create(connection)
+                if on_citus:
+                    citus.spread(connection, [table])
                 _copy(staging, connection, table)
         yield connection
 
@@ -481,7 +526,7 @@ def _copy(staging: duckdb.DuckDBPyConnection, connection: Connection, table: sa.
             pa.csv.write_csv(batch, text, options)
             # PostgreSQL has no place for the character NUL.
             copy.write(text.getvalue().replace(b"\0", b""))
-    connection.execute(sa.text(f"ANALYZE {STAGING_SCHEMA}.{table.name}"))
+    _analyze(connection, [table])
 
 
 def _compare(connection: Connection, staged: Staged, has_previous: bool) -> tuple[int, bool]:
@@ -541,6 +586,7 @@ def _fill(
     *,
     merged: bool,
     replaced: int,
+    threads: int,
     progress: Progress,
 ) -> None:
     """Fill every table of the new version."""
@@ -562,7 +608,8 @@ def _fill(
     if cutoff > now:
         raise PublishError(f"数据截至时间 {cutoff:%Y-%m-%d %H:%M} 在将来")
     rule_rows = connection.execute(sa.select(schema.rules)).mappings()
-    rules = rules_in_force(rules_from_rows([dict(row) for row in rule_rows]), cutoff.date())
+    rule_sets = rules_from_rows([dict(row) for row in rule_rows])
+    rules = rules_in_force(rule_sets, cutoff.date())
 
     progress("合并诉求", 0.25)
     sources: list[sa.FromClause] = []
@@ -570,13 +617,27 @@ def _fill(
         sources.append(_previous_cases)
     if staged.has_cases:
         sources.append(_incoming)
+    expected = sum(_count(connection, source) for source in sources) - (replaced if merged else 0)
     if sources:
-        connection.execute(_merged_cases(sources, cutoff, rules))
-    progress("汇总", 0.7)
+        for table, chosen in _counted_together(sources, rule_sets).items():
+            connection.execute(table.insert().from_select(_names(table), chosen))
+            _analyze(connection, [table])
+        by_window = connection.dialect.name != "duckdb"
+        connection.execute(_merged_cases(sources, cutoff, rules, by_window=by_window))
+        if not by_window:
+            # The number of a row is its place; a window would take one thread, and twice as long.
+            position = sa.literal_column("rowid", sa.Integer)
+            connection.execute(schema.cases.update().values(position=position))
+    progress("汇总", 0.6)
     for aggregate in schema.AGGREGATES:
         connection.execute(_daily(aggregate))
-    expected = sum(_count(connection, source) for source in sources) - (replaced if merged else 0)
     _verify(connection, expected)
+    progress("建立索引", 0.65)
+    if connection.dialect.name == "postgresql":
+        for index in _indexes():
+            connection.execute(sa.schema.CreateIndex(index))
+    before = (_previous_cases, _PREVIOUS["word_index"]) if merged else None
+    index_words(connection, expected, threads, before)
 
     first_day = connection.execute(sa.select(sa.func.min(schema.cases.c.created_on))).scalar_one()
     city = staged.city if staged.city is not None else (info.city if info else "")
@@ -646,20 +707,90 @@ def _newest_time(
     return max(times, default=now)
 
 
-def _merged_cases(sources: Sequence[sa.FromClause], cutoff: dt.datetime, rules: Rules) -> sa.Insert:
-    """Return the statement that writes all cases in order of time, incoming before previous."""
+def _merged(sources: Sequence[sa.FromClause], names: Sequence[str]) -> sa.Subquery:
+    """Return some columns of all cases, incoming before previous."""
     selects = []
     for cases in sources:
-        chosen = sa.select(*(cases.c[name] for name in _CASE_COLUMNS))
+        chosen = sa.select(*(cases.c[name] for name in names))
         if cases is _previous_cases and _incoming in sources:
             same = sa.select(1).where(_incoming.c.case_id == cases.c.case_id)
             chosen = chosen.where(~same.exists())
         selects.append(chosen)
-    merged = sa.union_all(*selects).subquery("merged")
-    state = state_of_case(merged.c, cutoff, rules)
+    return sa.union_all(*selects).subquery("merged")
+
+
+def _counted_together(
+    sources: Sequence[sa.FromClause], rule_sets: Sequence[Rules]
+) -> dict[sa.Table, sa.Select]:
+    """Return the rows of the tables with what cases say together, in the order to fill them."""
+    alike = _merged(
+        sources, ["subdistrict_id", "category_id", "community", "created_on", "assessed"]
+    ).c
+    keys = [
+        alike.subdistrict_id,
+        alike.category_id,
+        alike.community,
+        schema.month_number(alike.created_on),
+    ]
+    groups = (
+        sa.select(*keys, sa.func.count())
+        .where(alike.assessed, *(key.is_not(None) for key in keys[:3]))
+        .group_by(*keys)
+        .having(sa.func.count() >= least_group(rule_sets))
+    )
+    again = _merged(sources, ["repeat_of", "district_id", "lead_unit_id", "assessed"]).c
+    owners = [again.repeat_of, again.district_id, again.lead_unit_id]
+    repeats = (
+        sa.select(*owners, sa.func.count())
+        .where(again.assessed, again.repeat_of.is_not(None))
+        .group_by(*owners)
+        .order_by(*owners)
+    )
+    counted = schema.matter_repeats.c
+    firsts = _merged(sources, ["case_id", "closed_at"])
+    matters = (
+        sa.select(counted.repeat_of, sa.func.sum(counted.repeats), sa.func.min(firsts.c.closed_at))
+        .select_from(schema.matter_repeats.outerjoin(firsts, firsts.c.case_id == counted.repeat_of))
+        .group_by(counted.repeat_of)
+    )
+    return {schema.case_groups: groups, schema.matter_repeats: repeats, schema.matters: matters}
+
+
+def _merged_cases(
+    sources: Sequence[sa.FromClause], cutoff: dt.datetime, rules: Rules, *, by_window: bool
+) -> sa.Insert:
+    """Return the statement that writes all cases in order of time; not ``by_window``: without
+    their positions.
+    """
+    merged = _merged(sources, _CASE_COLUMNS)
+    group, matter = schema.case_groups.c, schema.matters.c
+    alike = sa.and_(
+        *(merged.c[name] == group[name] for name in ("subdistrict_id", "category_id", "community")),
+        schema.month_number(merged.c.created_on) == group.month,
+    )
+    made = [
+        state_of_case(merged.c, cutoff, rules).label("state"),
+        # Not a condition of the join, which then compares every case with every group on DuckDB.
+        sa.case((merged.c.assessed, group.cases)).label("group_cases"),
+        matter.repeats.label("matter_repeats"),
+        matter.closed_at.label("first_closed_at"),
+    ]
+    ordered = (
+        sa.select(*merged.c, *made)
+        .select_from(
+            merged.outerjoin(schema.case_groups, alike).outerjoin(
+                schema.matters, matter.case_id == merged.c.repeat_of
+            )
+        )
+        .order_by(merged.c.created_at, merged.c.case_id)
+        .subquery("ordered")
+    )
+    # Numbered as they come, which is in order.
+    number = sa.func.row_number().over() - 1 if by_window else sa.literal(0)
+    position = sa.cast(number, sa.Integer)
+    names = ordered.columns.keys()
     return schema.cases.insert().from_select(
-        [*_CASE_COLUMNS, "state"],
-        sa.select(*merged.c, state).order_by(merged.c.created_at, merged.c.case_id),
+        [*names, "position"], sa.select(*(ordered.c[name] for name in names), position)
     )
 
 
@@ -684,9 +815,14 @@ def _daily(aggregate: sa.Table) -> sa.Insert:
 
 
 def _verify(connection: Connection, expected: int) -> None:
-    """Refuse a version in which rows and aggregates disagree."""
+    """Refuse a version in which rows and aggregates disagree, or positions and rows."""
     assessed = sa.func.count().filter(schema.cases.c.assessed)
-    rows, counted = connection.execute(sa.select(sa.func.count(), assessed)).one()
+    positions = (sa.func.min(schema.cases.c.position), sa.func.max(schema.cases.c.position))
+    rows, counted, first, last = connection.execute(
+        sa.select(sa.func.count(), assessed, *positions)
+    ).one()
+    if rows and (first, last) != (0, rows - 1):
+        raise PublishError(f"核对不符：{rows} 件诉求的次序为 {first} 至 {last}")
     sums = [
         connection.execute(sa.select(sa.func.coalesce(sa.func.sum(table.c.cases), 0))).scalar_one()
         for table in schema.AGGREGATES
@@ -697,13 +833,14 @@ def _verify(connection: Connection, expected: int) -> None:
         )
 
 
-def _index(connection: Connection, schema_name: str) -> None:
-    for table, names, unique in _INDEXES:
-        copy = table.to_metadata(sa.MetaData())
-        index = sa.Index(
-            f"{table.name}_by_{names[0]}", *(copy.c[name] for name in names), unique=unique
-        )
-        connection.execute(sa.schema.CreateIndex(index))
-    for table in schema.metadata.sorted_tables:
+def _analyze(connection: Connection, tables: Sequence[sa.Table], command: str = "ANALYZE") -> None:
+    """Let PostgreSQL look at tables: without, it plans for empty ones. DuckDB needs no telling.
+
+    With a VACUUM, which a table that is never changed needs once, an index alone can answer.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    names = connection.get_execution_options()["schema_translate_map"]
+    for table in tables:
         # The name is made of a line and a number.
-        connection.execute(sa.text(f"ANALYZE {schema_name}.{table.name}"))
+        connection.execute(sa.text(f"{command} {names[table.schema]}.{table.name}"))

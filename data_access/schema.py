@@ -10,6 +10,8 @@ world uses (URLs, files). A NULL ``district_id`` is 未定位, a NULL ``category
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -19,20 +21,23 @@ from sqlalchemy import (
     DateTime,
     Double,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
     Table,
     cast,
+    extract,
     func,
+    literal_column,
 )
 
-from domain.outcomes import COUNT_COLUMNS
+from domain.outcomes import COUNT_COLUMNS, OVERDUE, state_of
 
 metadata = MetaData()
 
 # Goes up by one with every change of a table below: code reads versions of its own layout only.
-LAYOUT = 4
+LAYOUT = 5
 
 
 def _table(name: str, *columns: Column, comment: str) -> Table:
@@ -73,8 +78,55 @@ cases = _table(
     Column("repeat_of", String),
     Column("summary", String),
     Column("assessed", Boolean, nullable=False),  # False: 咨询 answered on the spot, never counted
+    # From here on made at publish, of what the source says of this case and of all others.
     Column("state", SmallInteger, nullable=False),  # domain.outcomes.state_of
+    Column("position", Integer, nullable=False),  # in the order of creation, from 0
+    # Assessed cases of its community, category and month where they are a group (群诉) by any rule
+    # set of the version; NULL: they are none.
+    Column("group_cases", Integer),
+    # Of a repeat: how many assessed cases repeat the same first case, and when that was closed.
+    Column("matter_repeats", Integer),
+    Column("first_closed_at", DateTime),
     comment="诉求工单",
+)
+_MADE = ("state", "position", "group_cases", "matter_repeats", "first_closed_at")
+# What a source says of a case.
+SOURCE_COLUMNS: tuple[Column, ...] = tuple(
+    column for column in cases.columns if column.name not in _MADE
+)
+
+# What the cases say together, counted once at publish: small beside them.
+case_groups = _table(
+    "case_groups",
+    Column("subdistrict_id", SmallInteger, nullable=False),
+    Column("category_id", Integer, nullable=False),
+    Column("community", String, nullable=False),
+    Column("month", Integer, nullable=False),  # 12 × year + month of creation
+    Column("cases", Integer, nullable=False),  # assessed ones
+    comment="群诉：同一社区、同一分类、同一月",
+)
+matters = _table(
+    "matters",
+    Column("case_id", String, nullable=False),  # what its repeats name as the first case
+    Column("repeats", Integer, nullable=False),  # assessed ones, of the whole city
+    Column("closed_at", DateTime),  # of the first case; NULL: open, or not in the data
+    comment="有重复诉求的事项",
+)
+matter_repeats = _table(
+    "matter_repeats",
+    Column("repeat_of", String, nullable=False),
+    Column("district_id", SmallInteger),
+    Column("lead_unit_id", Integer),
+    Column("repeats", Integer, nullable=False),  # assessed ones
+    comment="每个事项的重复诉求 × 区 × 承办单位",
+)
+# Which cases have which pairs of neighbouring letters in their summary: see data_access.words.
+word_index = _table(
+    "word_index",
+    Column("letter", Integer, nullable=False),  # the first of each pair, a code point
+    Column("stretch", Integer, nullable=False),  # of cases, by their position
+    Column("pairs", LargeBinary, nullable=False),
+    comment="摘要用字索引",
 )
 
 districts = _table(
@@ -303,6 +355,49 @@ states = _table(
     *(Column(name, SmallInteger, nullable=False) for name in COUNT_COLUMNS if name != "cases"),
     comment="诉求状态",
 )
+
+
+# Parts of a state.
+CLOSED_BITS = state_of(0, 0, closed=1, mature=0, shelved=0, repeat=0)
+TIMELINESS_BITS = state_of(0, 3, closed=0, mature=0, shelved=0, repeat=0)
+OVERDUE_BITS = state_of(0, OVERDUE, closed=0, mature=0, shelved=0, repeat=0)
+SHELVED_BITS = state_of(0, 0, closed=0, mature=0, shelved=1, repeat=0)
+REPEAT_BITS = state_of(0, 0, closed=0, mature=0, shelved=0, repeat=1)
+
+
+def _number(value: int) -> ColumnElement[int]:
+    # Not a bound value: PostgreSQL uses an index of some rows only where a question has the very
+    # condition of the index.
+    return literal_column(str(value), Integer)
+
+
+def _bits(state: ColumnElement[int], bits: int) -> ColumnElement[int]:
+    return state.bitwise_and(_number(bits))
+
+
+def is_open(state: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return that a case is not closed, by its state."""
+    return _bits(state, CLOSED_BITS) == _number(0)
+
+
+def is_overdue(state: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return that a case is 逾期未办, by its state."""
+    return _bits(state, TIMELINESS_BITS) == _number(OVERDUE_BITS)
+
+
+def is_shelved(state: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return that a case is 挂账, by its state."""
+    return _bits(state, SHELVED_BITS) != _number(0)
+
+
+def is_repeat(state: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return that a case is 重复, by its state."""
+    return _bits(state, REPEAT_BITS) != _number(0)
+
+
+def month_number(day: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return a number for the month of a day: 12 × year + month."""
+    return cast(12 * extract("year", day) + extract("month", day), Integer)
 
 
 def counts_of_states(cases_in_state: ColumnElement[int]) -> list[ColumnElement[int]]:

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path("var")
     # Empty: DuckDB files below data_dir. Else postgresql+psycopg://user:password@host/database.
     database_url: str = ""
+    # Whether that database is the coordinator of a Citus cluster: cases are spread over it.
+    citus: bool = False
     keep_versions: int = Field(3, ge=1)
 
     # Readers: per serving process and version.
@@ -98,6 +100,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _complete(self) -> Settings:
+        if self.citus and not self.database_url:
+            raise ValueError("citus needs database_url")
         if self.oidc_issuer and not self.oidc_client_id:
             raise ValueError("oidc_issuer needs oidc_client_id")
         if self.proxy_account_header and not self.proxy_addresses:

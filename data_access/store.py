@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
 
+# Searches in summaries that are kept per version: each may be as large as half a bit per case.
+_SEARCHES = 24
 # Versions a process keeps open: the current one and two that pinned pages or links still use.
 _OPEN_VERSIONS = 3
 
@@ -109,6 +111,7 @@ class Snapshot:
     rule_sets: tuple[Rules, ...]
     reference: Reference
     cache: ResultCache
+    searches: ResultCache  # which cases have some words, see data_access.words
 
     def cached(self, question: Hashable, compute: Callable[[], Result]) -> Result:
         """Return what ``compute`` returns, kept for the next time this version is asked.
@@ -240,6 +243,7 @@ def _read_snapshot(settings: Settings, key: VersionKey, engine: Engine) -> Snaps
         rule_sets=rules_from_rows([dict(row) for row in rules]),
         reference=reference,
         cache=ResultCache(settings.cache_entries),
+        searches=ResultCache(_SEARCHES),
     )
 
 

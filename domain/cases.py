@@ -55,7 +55,7 @@ class Listing:
 
     ``filters`` has the dimensions and the 口径; ``asked`` are the days of the period, ``window``
     those of them on which the cases were created; ``terms`` must all be in the summary, letter by
-    letter; ``communities`` are as the cases name them, () for all.
+    letter, large or small; ``communities`` are as the cases name them, () for all.
     """
 
     filters: Filters

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,6 +169,11 @@ def rules_from_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Rules, ...]:
         chosen[rule.name] = value
     sets = [Rules(version=version, **values) for version, values in versions.items()]
     return tuple(sorted(sets, key=lambda rules: rules.effective_on)) or (Rules(),)
+
+
+def least_group(rule_sets: Sequence[Rules]) -> int:
+    """Return from how many cases on they are a group (群诉) by any of some rule sets."""
+    return min(rules.group_cases for rules in rule_sets)
 
 
 def rules_in_force(rule_sets: tuple[Rules, ...], on: dt.date) -> Rules:

@@ -82,8 +82,7 @@ def generate(
     with duckdb.connect(str(staging_path)) as connection:
         connection.execute("SET memory_limit = '600MB'")
         connection.execute("SET enable_progress_bar = false")  # ``progress`` is told instead
-        columns = [column for column in schema.cases.columns if column.name != "state"]
-        _create(connection, "incoming", columns)
+        _create(connection, "incoming", schema.SOURCE_COLUMNS)
         rows = _insert_cases(connection, maker, progress)
         progress("生成参考表与每月一题", 0.97)
         for table in SMALL_TABLES:

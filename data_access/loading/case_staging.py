@@ -96,11 +96,7 @@ def stage_cases(
     Raises:
         LoadError: a file cannot be read, or a column cannot be what the mapping says.
     """
-    columns = ", ".join(
-        f"{column.name} {column_type(column)}"
-        for column in schema.cases.columns
-        if column.name != "state"
-    )
+    columns = ", ".join(f"{column.name} {column_type(column)}" for column in schema.SOURCE_COLUMNS)
     # ``place`` is where a row was read: file and line.
     connection.execute(f"CREATE TABLE incoming ({columns}, place BIGINT)")
     words = _Words(connection, learner)
@@ -424,8 +420,7 @@ class _Conversion:
         }
         selected = ", ".join(
             f"CAST({columns[column.name]} AS {column_type(column)}) AS {column.name}"
-            for column in schema.cases.columns
-            if column.name != "state"
+            for column in schema.SOURCE_COLUMNS
         )
         return f"""
             CREATE OR REPLACE TEMP TABLE converted AS

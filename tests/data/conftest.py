@@ -22,7 +22,7 @@ ENGINES = ("duckdb", "postgresql")
 @pytest.fixture(params=ENGINES)
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Give settings of an empty store, once on each engine."""
-    with _empty_store(request.param, tmp_path) as empty:
+    with empty_store(request.param, tmp_path) as empty:
         yield empty
 
 
@@ -31,12 +31,12 @@ def shared_settings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
     """Give settings of a store that all tests of a module share, once on each engine."""
-    with _empty_store(request.param, tmp_path_factory.mktemp("store")) as empty:
+    with empty_store(request.param, tmp_path_factory.mktemp("store")) as empty:
         yield empty
 
 
 @contextmanager
-def _empty_store(engine_name: str, path: Path) -> Iterator[Settings]:
+def empty_store(engine_name: str, path: Path) -> Iterator[Settings]:
     """Give settings of an empty store below a folder.
 
     PostgreSQL is the server at ``TEST_DATABASE_URL``; each store has a database of its own there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -35,7 +36,7 @@ from domain.filters import AGE_DAYS, PRESET_LABELS, Filters
 from domain.periods import Window
 from domain.rules import Rules
 from domain.scope import CITY, Scope
-from tests.data.staging import stage
+from tests.data.staging import REFERENCE, stage
 
 CUTOFF = dt.datetime(2021, 4, 2, 12, 30)
 FIRST, DAYS = dt.date(2020, 11, 20), 140
@@ -73,6 +74,11 @@ UPDATE incoming SET repeat_of = first.case_id
         AND first.n = own.n - own.n % 10 - CASE WHEN own.n % 3 = 0 THEN 60 ELSE 0 END;
 """
 
+GROUPS = """
+INSERT INTO rules VALUES ('甲', DATE '2020-01-01', 'group_cases', '3'),
+    ('乙', DATE '2021-01-01', 'group_cases', '5')
+"""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -89,8 +95,10 @@ class Rows:
 
 @pytest.fixture(scope="module")
 def rows(shared_settings: Settings) -> Iterator[Rows]:
-    staged = stage(shared_settings, cases=1_500, first=FIRST, days=DAYS, change=CASES,
-                   cutoff=CUTOFF, city="某市")  # fmt: skip
+    staged = stage(
+        shared_settings, cases=1_500, first=FIRST, days=DAYS, change=CASES + GROUPS,
+        cutoff=CUTOFF, city="某市", tables=frozenset(REFERENCE) | {"rules"},
+    )  # fmt: skip
     publish(shared_settings, staged, lambda _words, _done: None)
     store = open_store(shared_settings)
     snapshot = store.current()
@@ -122,6 +130,10 @@ def is_shelved(case: Mapping[str, Any]) -> bool:
 def is_overdue(case: Mapping[str, Any]) -> bool:
     due = case["due_at"]
     return not is_closed(case) and not is_shelved(case) and due is not None and due < CUTOFF
+
+
+def folded(text: str) -> str:
+    return "".join(chr(ord(each) + 32) if "A" <= each <= "Z" else each for each in text)
 
 
 def group_of(case: Mapping[str, Any]) -> tuple[Any, ...] | None:
@@ -184,7 +196,7 @@ def expected(
             continue
         if filters.community and case["community"] not in filters.community:
             continue
-        if not all(term in (case["summary"] or "") for term in filters.terms):
+        if not all(folded(term) in folded(case["summary"] or "") for term in filters.terms):
             continue
         if filters.age:
             _, least, most = AGE_DAYS[filters.age]
@@ -207,7 +219,9 @@ FILTERS = {
     "place": Filters(district=("110102", "110103"), basis="all"),
     "category and place": Filters(district=("110104",), category=("c021", "c023")),
     "words": Filters(q="市民 供暖"),
-    "odd letters": Filters(q="100%_a\\b'c"),
+    "odd letters": Filters(q="100%_A\\B'c"),
+    "long words": Filters(q="希望尽快处理 供暖不热"),
+    "one letter": Filters(q="暖"),
     "community": Filters(community=("社区1",)),
     "unit": Filters(channel=("phone",)),
     "age": Filters(age="90"),
@@ -277,6 +291,21 @@ def test_the_test_data_has_something_of_everything(rows: Rows):
         assert len(expected(rows, Filters(preset=preset), sort)) > 5, preset
     assert max(matters(rows).values()) >= 3
     assert expected(rows, FILTERS["odd letters"], "newest")
+
+
+def test_smaller_groups_than_were_counted_are_refused(rows: Rows):
+    fewer = dataclasses.replace(listed(Filters(preset="group")), group_cases=2)
+    with pytest.raises(ValueError, match="groups of 2"):
+        ladder(rows.snapshot, CITY, fewer, "newest")
+    more = dataclasses.replace(fewer, group_cases=5)
+    some = ladder(rows.snapshot, CITY, more, "newest").total
+    number = Counter(group_of(case) for case in rows.cases)
+    assert some == sum(
+        group_of(case) is not None and number[group_of(case)] >= 5
+        and not case["excluded"] and PERIOD.start <= case["created_on"] <= PERIOD.end
+        for case in rows.cases
+    )  # fmt: skip
+    assert 0 < some < ladder(rows.snapshot, CITY, listed(Filters(preset="group")), "newest").total
 
 
 def test_two_readers_see_the_same(rows: Rows, shared_settings: Settings):

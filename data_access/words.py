@@ -1,0 +1,421 @@
+"""Words in summaries: which cases have them, without reading every summary.
+
+``word_index`` has, for every pair of neighbouring letters, the positions of the assessed cases
+whose summary has it; the last letter of a summary has the neighbour 0. A word of one or two letters
+is answered from it exactly. A longer one has its candidates, the cases with all its pairs: only
+their summaries are read. What comes out is always what reading all summaries would give.
+
+Large and small Latin letters are the same letter; every other sign, ``%`` and ``_`` among them, is
+itself. A row holds the pairs of one first letter in a stretch of 65,536 consecutive cases:
+
+    4 bytes     length of the rest once decompressed (Zstandard); integers are little-endian
+    uint32      how many pairs
+    uint32 …    the second letters, rising
+    uint32 …    how many cases each pair has
+    uint8 …     for each pair the steps from case to case, the first from the start of the
+    uint8 …     stretch: all high bytes, then all low bytes
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from data_access import schema
+from data_access.store import Snapshot
+
+STRETCH = 65_536
+# Parts summaries while they are indexed. No word to search for has it: they end at such signs.
+_PART = "\x1f"
+_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+_FOLD = str.maketrans(_UPPER, _LOWER)
+# Code points need 21 bits; a pair and the place in the stretch are one integer to sort by.
+_POINT, _PLACE = np.uint64(21), np.uint64(16)
+# More stretches than there are.
+_EVERY = 2**31 - 1
+# Of a longer word only so many pairs are looked up; the summaries are read afterwards anyway.
+_PAIRS = 12
+# Beyond so many cases a condition is a string of bits rather than a list of numbers. PostgreSQL
+# finds those of a list by its index and reads all of a range to look at bits.
+_LISTED = {"duckdb": 2_000, "postgresql": 50_000}
+# On DuckDB one more span of cases costs as much as reading so many of them, and so many spans as
+# much as reading everything.
+_SPAN_GAP, _SPANS = 8_000, 200
+
+# Positions of cases, rising, each once: uint32.
+Positions: TypeAlias = np.ndarray[Any, np.dtype[np.uint32]]
+
+_cases = schema.cases.c
+
+
+def folded(text: str) -> str:
+    """Return a text with small Latin letters."""
+    return text.translate(_FOLD)
+
+
+# --- At publish ---------------------------------------------------------------------------------
+
+
+def index_words(
+    connection: Connection,
+    cases: int,
+    threads: int,
+    previous: tuple[sa.Table, sa.Table] | None,
+) -> None:
+    """Fill ``word_index`` of the version being built, which has so many cases.
+
+    ``previous``: cases and index of the version before. Whatever stretch has the same summaries is
+    taken over: a daily load changes the last ones.
+    """
+    index = schema.word_index
+    in_files = connection.dialect.name == "duckdb"
+    if in_files:
+        # Rows come stretch by stretch and are asked for letter by letter: in order of letters
+        # they lie together.
+        index = index.to_metadata(sa.MetaData(), name="unordered_words")
+        index._prefixes = ["TEMPORARY"]
+        index.create(connection)
+    columns = index.columns.keys()
+    stretches = set(range(-(-cases // STRETCH)))
+    if previous is not None:
+        old_cases, old_index = previous
+        same = _unchanged(connection, old_cases) & stretches
+        kept = sa.select(*old_index.columns).where(old_index.c.stretch.in_(sorted(same)))
+        connection.execute(index.insert().from_select(columns, kept))
+        stretches -= same
+    for stretch, rows in _indexed(connection, sorted(stretches), threads):
+        if rows:
+            connection.execute(
+                index.insert(),
+                [{"letter": letter, "stretch": stretch, "pairs": pairs} for letter, pairs in rows],
+                execution_options={"duckdb_copy_threshold": 1},
+            )
+    if in_files:
+        ordered = sa.select(*index.columns).order_by(index.c.letter, index.c.stretch)
+        connection.execute(schema.word_index.insert().from_select(columns, ordered))
+        index.drop(connection)
+
+
+def _searched(cases: sa.Table) -> sa.ColumnElement[str]:
+    """Return the summary of a case as far as it is searched; "" for none."""
+    return sa.func.coalesce(sa.case((cases.c.assessed, cases.c.summary)), "")
+
+
+def _stretch_of(cases: sa.Table) -> sa.ColumnElement[int]:
+    return sa.func.floor(cases.c.position / sa.literal(float(STRETCH)))
+
+
+def _unchanged(connection: Connection, previous: sa.Table) -> set[int]:
+    """Return the stretches whose cases have the summaries that the previous version has there."""
+    cases = schema.cases
+
+    def numbers(source: sa.FromClause, column: sa.ColumnElement[int]) -> dict[int, int]:
+        counted = sa.select(column, sa.func.count()).select_from(source).group_by(column)
+        return {int(row[0]): int(row[1]) for row in connection.execute(counted)}
+
+    same = sa.and_(cases.c.position == previous.c.position, _searched(cases) == _searched(previous))
+    alike = numbers(cases.join(previous, same), _stretch_of(cases))
+    now, before = (numbers(each, _stretch_of(each)) for each in (cases, previous))
+    return {each for each, number in alike.items() if number == now[each] == before[each]}
+
+
+def _indexed(
+    connection: Connection, stretches: Sequence[int], threads: int
+) -> Iterator[tuple[int, list[tuple[int, bytes]]]]:
+    """Yield each stretch with its rows: first letter and pairs. A few stretches are in memory."""
+    waiting: deque[tuple[int, Future[list[tuple[int, bytes]]]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for stretch in stretches:
+            waiting.append((stretch, pool.submit(_pairs_of, _texts(connection, stretch))))
+            if len(waiting) > threads:
+                number, future = waiting.popleft()
+                yield number, future.result()
+        for number, future in waiting:
+            yield number, future.result()
+
+
+def _texts(connection: Connection, stretch: int) -> str:
+    """Return the summaries of the assessed cases of a stretch by position, parted by ``_PART``."""
+    first = stretch * STRETCH
+    searched = _searched(schema.cases)
+    for summary in (searched, sa.func.replace(searched, _PART, " ")):
+        ordered = postgresql.aggregate_order_by(sa.literal(_PART), _cases.position)
+        number, texts = connection.execute(
+            sa.select(sa.func.count(), sa.func.string_agg(summary, ordered)).where(
+                _cases.position.between(first, first + STRETCH - 1)
+            )
+        ).one()
+        if texts.count(_PART) == number - 1:
+            break
+        # Somebody wrote that sign: it must be taken out, which costs as much as reading.
+    result: str = texts
+    return result
+
+
+def _pairs_of(texts: str) -> list[tuple[int, bytes]]:
+    """Return the rows of ``word_index`` for the summaries of one stretch."""
+    letters = np.frombuffer(texts.encode("utf-32-le"), np.uint32)
+    is_part = letters == ord(_PART)
+    place = np.cumsum(is_part, dtype=np.uint32)
+    letters = np.where((letters >= ord("A")) & (letters <= ord("Z")), letters + 32, letters)
+    following = np.zeros_like(letters)
+    following[:-1] = letters[1:]
+    following[following == ord(_PART)] = 0
+    written = ~is_part
+    keys = letters[written].astype(np.uint64) << (_POINT + _PLACE)
+    keys |= following[written].astype(np.uint64) << _PLACE
+    keys |= place[written]
+    if not len(keys):
+        return []
+    keys.sort()
+    keys = keys[_first_of_each(keys)]
+    pairs, places = keys >> _PLACE, keys.astype(np.uint16)
+    starts = np.flatnonzero(_first_of_each(pairs))
+    steps = np.diff(places, prepend=places[:1])
+    steps[starts] = places[starts]
+    high, low = (steps >> np.uint16(8)).astype(np.uint8), steps.astype(np.uint8)
+    pairs = pairs[starts]
+    firsts = (pairs >> _POINT).astype(np.uint32)
+    seconds = (pairs & np.uint64((1 << 21) - 1)).astype(np.uint32)
+    ends = np.append(starts, len(places))
+    numbers = np.diff(ends).astype(np.uint32)
+    rows = np.append(np.flatnonzero(_first_of_each(firsts)), len(firsts)).tolist()
+    codec = pa.Codec("zstd", compression_level=1)
+    result = []
+    for begin, end in itertools.pairwise(rows):
+        some = slice(int(ends[begin]), int(ends[end]))
+        row = b"".join(
+            part.tobytes()
+            for part in (
+                np.uint32(end - begin), seconds[begin:end], numbers[begin:end], high[some],
+                low[some],
+            )
+        )  # fmt: skip
+        packed = codec.compress(row, asbytes=True)
+        result.append((int(firsts[begin]), len(row).to_bytes(4, "little") + packed))
+    return result
+
+
+def _first_of_each(rising: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return where a value differs from the one before it; where there is none it does."""
+    return np.concatenate(([True], rising[1:] != rising[:-1]))
+
+
+# --- Looked up ----------------------------------------------------------------------------------
+
+
+def positions_of(snapshot: Snapshot, terms: Sequence[str]) -> Positions:
+    """Return the positions of the assessed cases whose summary has every term.
+
+    Whoever may not see a case must be kept from it by other conditions: an index knows no scope.
+    """
+    asked = tuple(sorted({folded(term) for term in terms}))
+    return snapshot.searches.result(asked, lambda: _read_positions(snapshot, asked))
+
+
+def is_indexed(term: str) -> bool:
+    """Return whether the index tells exactly which cases have a term."""
+    return len(term) <= 2
+
+
+def likely_positions(snapshot: Snapshot, terms: Sequence[str], stretches: range) -> Positions:
+    """Return the positions of all cases in some stretches that may have every term; those that do
+    if each is indexed. No summary is read.
+    """
+    wanted = [_pairs_in(folded(term)) for term in terms]
+    letters = sorted({first for pairs in wanted for first, _ in pairs})
+    index = schema.word_index.c
+    rows: dict[int, list[_Row]] = {}
+    with snapshot.engine.connect() as connection:
+        for letter in letters:
+            # One value each: an index or the order of the letters leads to a few rows.
+            statement = sa.select(index.stretch, index.pairs).where(
+                index.letter == letter, index.stretch.between(stretches.start, stretches.stop - 1)
+            )
+            found = connection.execute(statement.order_by(index.stretch)).all()
+            if not found:
+                return np.zeros(0, np.uint32)
+            rows[letter] = [_Row.of(stretch, bytes(pairs)) for stretch, pairs in found]
+    every = [_with_pair(rows[first], second) for pairs in wanted for first, second in pairs]
+    # The rarest first: what is left is small from the start.
+    every.sort(key=len)
+    return reduce(lambda some, more: np.intersect1d(some, more, assume_unique=True), every)
+
+
+def _read_positions(snapshot: Snapshot, terms: tuple[str, ...]) -> Positions:
+    candidates = likely_positions(snapshot, terms, range(_EVERY))
+    long = [term for term in terms if not is_indexed(term)]
+    return _having(snapshot, candidates, long) if long and len(candidates) else candidates
+
+
+def _pairs_in(term: str) -> list[tuple[int, int | None]]:
+    """Return the pairs of a word; of a single letter itself with any neighbour."""
+    points = [ord(letter) for letter in term]
+    seconds: list[int | None] = [*points[1:]] or [None]
+    return list(dict.fromkeys(zip(points, seconds, strict=False)))[:_PAIRS]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of the index, taken apart."""
+
+    stretch: int
+    seconds: np.ndarray[Any, np.dtype[np.uint32]]
+    ends: np.ndarray[Any, np.dtype[np.int64]]  # of each pair among the steps, after a 0
+    high: np.ndarray[Any, np.dtype[np.uint8]]
+    low: np.ndarray[Any, np.dtype[np.uint8]]
+
+    @classmethod
+    def of(cls, stretch: int, pairs: bytes) -> _Row:
+        length = int.from_bytes(pairs[:4], "little")
+        row = pa.decompress(pairs[4:], decompressed_size=length, codec="zstd", asbytes=True)
+        number = int.from_bytes(row[:4], "little")
+        seconds = np.frombuffer(row, np.uint32, number, 4)
+        numbers = np.frombuffer(row, np.uint32, number, 4 + 4 * number)
+        ends = np.concatenate(([0], np.cumsum(numbers, dtype=np.int64)))
+        steps = np.frombuffer(row, np.uint8, offset=4 + 8 * number)
+        return cls(stretch, seconds, ends, steps[: ends[-1]], steps[ends[-1] :])
+
+    def places(self, pair: int) -> Positions:
+        """Return the positions of the cases of one pair."""
+        some = slice(self.ends[pair], self.ends[pair + 1])
+        steps = self.high[some].astype(np.uint32) << np.uint32(8) | self.low[some]
+        return np.cumsum(steps, dtype=np.uint32) + np.uint32(self.stretch * STRETCH)
+
+
+def _with_pair(rows: Sequence[_Row], second: int | None) -> Positions:
+    """Return the positions of the cases with a pair; with second None: with the first letter."""
+    found = []
+    for row in rows:
+        if second is None:
+            every = [row.places(pair) for pair in range(len(row.seconds))]
+            found.append(np.unique(np.concatenate(every)))
+            continue
+        pair = int(np.searchsorted(row.seconds, second))
+        if pair < len(row.seconds) and row.seconds[pair] == second:
+            found.append(row.places(pair))
+    return np.concatenate(found) if found else np.zeros(0, np.uint32)
+
+
+# --- Summaries ----------------------------------------------------------------------------------
+
+
+def has_term(term: str) -> sa.ColumnElement[bool]:
+    """Return the condition that the summary has a word, letter by letter.
+
+    A position needs no escaping, as a pattern would: ``%`` and ``_`` are letters like any other.
+    """
+    term = folded(term)
+    summary: sa.ColumnElement[str] = _cases.summary
+    if any(letter in _LOWER for letter in term):
+        # Not lower(): what it takes for large letters depends on the database.
+        summary = sa.func.translate(summary, _UPPER, _LOWER)
+    return sa.func.strpos(summary, term) > 0
+
+
+def _having(snapshot: Snapshot, candidates: Positions, terms: Sequence[str]) -> Positions:
+    """Return those of the candidates whose summary has every term."""
+    has = [has_term(term) for term in terms]
+    # One value with all of them: a row each would cost more than the reading.
+    found = sa.union_all(
+        *(
+            sa.select(sa.func.array_agg(_cases.position)).where(each, *has)
+            for each in near(snapshot, candidates, exactly=False)
+        )
+    )
+    with snapshot.engine.connect() as connection:
+        lists = [row[0] for row in connection.execute(found) if row[0]]
+    every = [np.array(each, np.uint32) for each in lists]
+    read = np.sort(np.concatenate(every)) if every else np.zeros(0, np.uint32)
+    # Others lay between the candidates; none of them has every pair.
+    return np.intersect1d(read, candidates, assume_unique=True)
+
+
+# --- Positions as conditions --------------------------------------------------------------------
+
+
+def near(
+    snapshot: Snapshot, positions: Positions, *, exactly: bool = True
+) -> list[sa.ColumnElement[bool]]:
+    """Return conditions that together give the cases at some positions, each once, to read wide
+    columns of; not ``exactly``: and perhaps others between them.
+
+    DuckDB leaves unread what a plain range of values excludes, and nothing for the sake of a list:
+    there positions far apart are asked for one by one. It must be worth it.
+    """
+    if snapshot.engine.dialect.name != "duckdb":
+        return [among(snapshot, positions)]
+    breaks = np.flatnonzero(np.diff(positions) > _SPAN_GAP) + 1
+    spans = np.split(positions, breaks) if len(breaks) < _SPANS else [positions]
+    if exactly:
+        return [among(snapshot, span) for span in spans]
+    return [_cases.position.between(int(span[0]), int(span[-1])) for span in spans]
+
+
+class _OneOf(FunctionElement[bool]):
+    """Whether a position is one of a list."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+class _BitSet(FunctionElement[bool]):
+    """Whether the bit of a position is set in a string of bits, the first one leftmost."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+@compiles(_OneOf, "duckdb")
+def _one_of_in_duckdb(element: _OneOf, compiler: Any, **kw: Any) -> str:
+    position, listed = (compiler.process(each, **kw) for each in element.clauses)
+    return f"{position} IN (SELECT unnest(CAST({listed} AS INTEGER[])))"
+
+
+@compiles(_OneOf)
+def _one_of_in_postgresql(element: _OneOf, compiler: Any, **kw: Any) -> str:
+    position, listed = (compiler.process(each, **kw) for each in element.clauses)
+    return f"{position} = ANY (CAST({listed} AS INTEGER[]))"
+
+
+@compiles(_BitSet, "duckdb")
+def _bit_set_in_duckdb(element: _BitSet, compiler: Any, **kw: Any) -> str:
+    bits, place = (compiler.process(each, **kw) for each in element.clauses)
+    return f"get_bit(CAST({bits} AS BIT), CAST({place} AS INTEGER)) = 1"
+
+
+@compiles(_BitSet)
+def _bit_set_in_postgresql(element: _BitSet, compiler: Any, **kw: Any) -> str:
+    # PostgreSQL counts the bits of a byte from the right.
+    bits, place = (compiler.process(each, **kw) for each in element.clauses)
+    return f"get_bit({bits}, ({place}) # 7) = 1"
+
+
+def among(snapshot: Snapshot, positions: Positions) -> sa.ColumnElement[bool]:
+    """Return the condition that a case is at one of some positions."""
+    if not len(positions):
+        return sa.false()
+    first, last = int(positions[0]), int(positions[-1])
+    within = _cases.position.between(first, last)
+    if len(positions) <= _LISTED[snapshot.engine.dialect.name]:
+        listed = sa.literal(positions.tolist(), sa.ARRAY(sa.Integer))
+        return sa.and_(within, _OneOf(_cases.position, listed))
+    # Whole bytes: the bit of a position stays at the same place within its byte.
+    start = first // 8 * 8
+    bits = np.zeros(last - start + 1, np.bool_)
+    bits[positions - start] = True
+    packed = sa.literal(np.packbits(bits).tobytes(), sa.LargeBinary)
+    return sa.and_(within, _BitSet(packed, _cases.position - start))
