@@ -412,9 +412,9 @@ def _rows(
 ) -> list[Case]:
     """Return cases in the order of the listing, or against it, from a place on."""
     if listing.terms and mark is None and not skip and sort in ("newest", "oldest"):
-        cases = _likely_rows(snapshot, scope, listing, sort, limit)
-        if len(cases) == limit:
-            return cases
+        keys = _likely_keys(snapshot, scope, listing, sort, limit)
+        if len(keys) == limit:
+            return _cases_of(snapshot, keys)
     steps = ladder(snapshot, scope, listing, sort)
     rising = sort in _ASCENDING
     if mark is None:
@@ -427,15 +427,17 @@ def _rows(
         return []
     if mark is None:
         skip -= steps.around(reach[0], rising)[0]
-    return _rows_within(
+    keys = _keys_within(
         snapshot, scope, listing, sort, limit, reach, mark, backwards=backwards, skip=skip
     )
+    return _cases_of(snapshot, keys)
 
 
-def _likely_rows(
+def _likely_keys(
     snapshot: Snapshot, scope: Scope, listing: Listing, sort: CaseSort, limit: int
-) -> list[Case]:
-    """Return the first cases of a search, ``limit`` of them unless more must be looked through.
+) -> Sequence[Any]:
+    """Return the first cases of a search, ``limit`` of them unless more must be looked through,
+    as ``_keys_within``.
 
     A common word fills the page from the first stretches of the index; only a rare one needs all
     of it, and the summaries of all its candidates.
@@ -456,10 +458,10 @@ def _likely_rows(
     untold = dataclasses.replace(listing, terms=())
     reach = ((0, window.start), (0, window.end))
     tried = [among(snapshot, likely), *unsure]
-    return _rows_within(snapshot, scope, untold, sort, limit, reach, also=tried)
+    return _keys_within(snapshot, scope, untold, sort, limit, reach, also=tried)
 
 
-def _rows_within(
+def _keys_within(
     snapshot: Snapshot,
     scope: Scope,
     listing: Listing,
@@ -471,8 +473,10 @@ def _rows_within(
     backwards: bool = False,
     skip: int = 0,
     also: Sequence[sa.ColumnElement[bool]] = (),
-) -> list[Case]:
-    """Return cases as ``_rows``, of the steps from one to another only; ``also``: conditions."""
+) -> Sequence[Any]:
+    """Return cases as ``_rows``, of the steps from one to another only: ``repeats``, ``position``,
+    ``case_id``. ``also``: conditions.
+    """
     low, high = sorted(reach)
     source, number = _source(snapshot, scope, sort)
     moment = _cases.due_at if sort == "overdue" else _cases.created_at
@@ -503,9 +507,7 @@ def _rows_within(
         .order_by(*(each.asc() if rising else each.desc() for each in order))
         .limit(limit)
     )
-    keys = _read(snapshot, chosen.offset(skip) if skip else chosen)
-    found = _cases_of(snapshot, keys)
-    return [found[key.case_id] for key in keys]
+    return _read(snapshot, chosen.offset(skip) if skip else chosen)
 
 
 def _beyond(
@@ -532,24 +534,25 @@ _FIELDS = (
 )  # fmt: skip
 
 
-def _cases_of(snapshot: Snapshot, keys: Sequence[Any]) -> dict[str, Case]:
-    """Return case_id → case of some rows of ``repeats``, ``position``, ``case_id``.
+def _cases_of(snapshot: Snapshot, keys: Sequence[Any]) -> list[Case]:
+    """Return the cases of some rows of ``repeats``, ``position``, ``case_id``, in their order.
 
     Which cases was asked before, in narrow columns: reading whole rows to sort or to judge them
     costs a column store several times as much. The positions lead to the few blocks that have them.
     """
     if not keys:
-        return {}
+        return []
     positions = np.array(sorted(key.position for key in keys), np.uint32)
     fields = [_cases[name] for name in _FIELDS]
     statement = sa.union_all(
         *(sa.select(*fields).where(each) for each in near(snapshot, positions))
     )
     repeats = {key.case_id: int(key.repeats) or None for key in keys}
-    return {
+    found = {
         row.case_id: _case(snapshot, row, repeats[row.case_id])
         for row in _read(snapshot, statement)
     }
+    return [found[key.case_id] for key in keys]
 
 
 class _Labels:

@@ -120,12 +120,12 @@ matter_repeats = _table(
     Column("repeats", Integer, nullable=False),  # assessed ones
     comment="每个事项的重复诉求 × 区 × 承办单位",
 )
-# Which cases have which pairs of neighbouring letters in their summary: see data_access.words.
+# Which cases have which neighbouring letters in their summary: see data_access.words.
 word_index = _table(
     "word_index",
-    Column("letter", Integer, nullable=False),  # the first of each pair, a code point
+    Column("letter", Integer, nullable=False),  # the first of three, a code point
     Column("stretch", Integer, nullable=False),  # of cases, by their position
-    Column("pairs", LargeBinary, nullable=False),
+    Column("triples", LargeBinary, nullable=False),
     comment="摘要用字索引",
 )
 

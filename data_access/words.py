@@ -1,18 +1,19 @@
 """Words in summaries: which cases have them, without reading every summary.
 
-``word_index`` has, for every pair of neighbouring letters, the positions of the assessed cases
-whose summary has it; the last letter of a summary has the neighbour 0. A word of one or two letters
-is answered from it exactly. A longer one has its candidates, the cases with all its pairs: only
+``word_index`` has, for every three neighbouring letters, the positions of the assessed cases whose
+summary has them; behind the last letter of a summary stand zeros. A word of up to three letters is
+answered from it exactly. A longer one has its candidates, the cases with all its triples: only
 their summaries are read. What comes out is always what reading all summaries would give.
 
 Large and small Latin letters are the same letter; every other sign, ``%`` and ``_`` among them, is
-itself. A row holds the pairs of one first letter in a stretch of 65,536 consecutive cases:
+itself. A row holds the triples of one first letter in a stretch of 65,536 consecutive cases:
 
     4 bytes     length of the rest once decompressed (Zstandard); integers are little-endian
-    uint32      how many pairs
+    uint32      how many triples
     uint32 …    the second letters, rising
-    uint32 …    how many cases each pair has
-    uint8 …     for each pair the steps from case to case, the first from the start of the
+    uint32 …    the third letters, rising for each second one
+    uint32 …    how many cases each triple has
+    uint8 …     for each triple the steps from case to case, the first from the start of the
     uint8 …     stretch: all high bytes, then all low bytes
 """
 
@@ -42,18 +43,21 @@ STRETCH = 65_536
 _PART = "\x1f"
 _UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 _FOLD = str.maketrans(_UPPER, _LOWER)
-# Code points need 21 bits; a pair and the place in the stretch are one integer to sort by.
-_POINT, _PLACE = np.uint64(21), np.uint64(16)
+# A place in a stretch needs 16 bits. Three letters and a place are one integer to sort by, if there
+# are no more letters than this; code points need 21 bits.
+_PLACE, _LETTERS, _POINT = 16, 1 << 16, 21
 # More stretches than there are.
 _EVERY = 2**31 - 1
-# Of a longer word only so many pairs are looked up; the summaries are read afterwards anyway.
-_PAIRS = 12
+# Of a longer word only so many triples are looked up; the summaries are read afterwards anyway.
+_TRIPLES = 12
 # Beyond so many cases a condition is a string of bits rather than a list of numbers. PostgreSQL
 # finds those of a list by its index and reads all of a range to look at bits.
 _LISTED = {"duckdb": 2_000, "postgresql": 50_000}
-# On DuckDB one more span of cases costs as much as reading so many of them, and so many spans as
-# much as reading everything.
-_SPAN_GAP, _SPANS = 8_000, 200
+# DuckDB reads the blocks of up to so many cases only, of more cases all blocks that the list is
+# looked up in; up to so many parts of a list cost less than that.
+_FEW, _PARTS = 50, 10
+# From so many candidates on the summaries of all cases between them are read.
+_DENSE = 100_000
 
 # Positions of cases, rising, each once: uint32.
 Positions: TypeAlias = np.ndarray[Any, np.dtype[np.uint32]]
@@ -100,7 +104,10 @@ def index_words(
         if rows:
             connection.execute(
                 index.insert(),
-                [{"letter": letter, "stretch": stretch, "pairs": pairs} for letter, pairs in rows],
+                [
+                    {"letter": letter, "stretch": stretch, "triples": packed}
+                    for letter, packed in rows
+                ],
                 execution_options={"duckdb_copy_threshold": 1},
             )
     if in_files:
@@ -135,11 +142,11 @@ def _unchanged(connection: Connection, previous: sa.Table) -> set[int]:
 def _indexed(
     connection: Connection, stretches: Sequence[int], threads: int
 ) -> Iterator[tuple[int, list[tuple[int, bytes]]]]:
-    """Yield each stretch with its rows: first letter and pairs. A few stretches are in memory."""
+    """Yield each stretch with its rows: first letter and triples. A few stretches are in memory."""
     waiting: deque[tuple[int, Future[list[tuple[int, bytes]]]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for stretch in stretches:
-            waiting.append((stretch, pool.submit(_pairs_of, _texts(connection, stretch))))
+            waiting.append((stretch, pool.submit(_triples_of, _texts(connection, stretch))))
             if len(waiting) > threads:
                 number, future = waiting.popleft()
                 yield number, future.result()
@@ -165,31 +172,26 @@ def _texts(connection: Connection, stretch: int) -> str:
     return result
 
 
-def _pairs_of(texts: str) -> list[tuple[int, bytes]]:
+def _triples_of(texts: str) -> list[tuple[int, bytes]]:
     """Return the rows of ``word_index`` for the summaries of one stretch."""
     letters = np.frombuffer(texts.encode("utf-32-le"), np.uint32)
     is_part = letters == ord(_PART)
-    place = np.cumsum(is_part, dtype=np.uint32)
-    letters = np.where((letters >= ord("A")) & (letters <= ord("Z")), letters + 32, letters)
-    following = np.zeros_like(letters)
-    following[:-1] = letters[1:]
-    following[following == ord(_PART)] = 0
     written = ~is_part
-    keys = letters[written].astype(np.uint64) << (_POINT + _PLACE)
-    keys |= following[written].astype(np.uint64) << _PLACE
-    keys |= place[written]
-    if not len(keys):
+    if not written.any():
         return []
-    keys.sort()
-    keys = keys[_first_of_each(keys)]
-    pairs, places = keys >> _PLACE, keys.astype(np.uint16)
-    starts = np.flatnonzero(_first_of_each(pairs))
+    letters = np.where((letters >= ord("A")) & (letters <= ord("Z")), letters + 32, letters)
+    letters[is_part] = 0
+    second, third = np.zeros_like(letters), np.zeros_like(letters)
+    second[:-1] = letters[1:]
+    third[:-2] = letters[2:]
+    third[second == 0] = 0
+    place = np.cumsum(is_part, dtype=np.uint32)[written]
+    columns, places = _sorted_once([each[written] for each in (letters, second, third)], place)
+    starts = np.flatnonzero(reduce(np.logical_or, map(_first_of_each, columns)))
     steps = np.diff(places, prepend=places[:1])
     steps[starts] = places[starts]
     high, low = (steps >> np.uint16(8)).astype(np.uint8), steps.astype(np.uint8)
-    pairs = pairs[starts]
-    firsts = (pairs >> _POINT).astype(np.uint32)
-    seconds = (pairs & np.uint64((1 << 21) - 1)).astype(np.uint32)
+    firsts, seconds, thirds = (each[starts] for each in columns)
     ends = np.append(starts, len(places))
     numbers = np.diff(ends).astype(np.uint32)
     rows = np.append(np.flatnonzero(_first_of_each(firsts)), len(firsts)).tolist()
@@ -200,8 +202,8 @@ def _pairs_of(texts: str) -> list[tuple[int, bytes]]:
         row = b"".join(
             part.tobytes()
             for part in (
-                np.uint32(end - begin), seconds[begin:end], numbers[begin:end], high[some],
-                low[some],
+                np.uint32(end - begin), seconds[begin:end], thirds[begin:end], numbers[begin:end],
+                high[some], low[some],
             )
         )  # fmt: skip
         packed = codec.compress(row, asbytes=True)
@@ -209,9 +211,41 @@ def _pairs_of(texts: str) -> list[tuple[int, bytes]]:
     return result
 
 
-def _first_of_each(rising: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _sorted_once(
+    columns: list[np.ndarray[Any, np.dtype[np.uint32]]],
+    places: np.ndarray[Any, np.dtype[np.uint32]],
+) -> tuple[list[np.ndarray[Any, np.dtype[np.uint32]]], np.ndarray[Any, np.dtype[np.uint16]]]:
+    """Return three columns of code points and the rising places in their order, each row once."""
+    there = np.zeros(1 << _POINT, np.bool_)
+    for each in columns:
+        there[each] = True
+    points = np.flatnonzero(there).astype(np.uint32)
+    if len(points) > _LETTERS:
+        # Far more letters than anybody writes, but a file may bring them: it takes longer.
+        keys = reduce(lambda key, each: key << np.uint64(_POINT) | each,
+                      (each.astype(np.uint64) for each in columns))  # fmt: skip
+        order = np.argsort(keys, kind="stable")
+        keys, places = keys[order], places[order]
+        once = _first_of_each(keys) | _first_of_each(places)
+        order, places = order[once], places[once]
+        return [each[order] for each in columns], places.astype(np.uint16)
+    number = np.cumsum(there, dtype=np.uint32) - np.uint32(1)
+    keys = np.zeros(len(places), np.uint64)
+    for each in columns:
+        keys = keys << np.uint64(_PLACE) | number[each]
+    keys = keys << np.uint64(_PLACE) | places
+    keys.sort()
+    keys = keys[_first_of_each(keys)]
+    found = [
+        points[(keys >> np.uint64(shift)).astype(np.uint16)]
+        for shift in (3 * _PLACE, 2 * _PLACE, _PLACE)
+    ]
+    return found, keys.astype(np.uint16)
+
+
+def _first_of_each(values: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Return where a value differs from the one before it; where there is none it does."""
-    return np.concatenate(([True], rising[1:] != rising[:-1]))
+    return np.concatenate(([True], values[1:] != values[:-1]))
 
 
 # --- Looked up ----------------------------------------------------------------------------------
@@ -228,28 +262,28 @@ def positions_of(snapshot: Snapshot, terms: Sequence[str]) -> Positions:
 
 def is_indexed(term: str) -> bool:
     """Return whether the index tells exactly which cases have a term."""
-    return len(term) <= 2
+    return len(term) <= 3
 
 
 def likely_positions(snapshot: Snapshot, terms: Sequence[str], stretches: range) -> Positions:
     """Return the positions of all cases in some stretches that may have every term; those that do
     if each is indexed. No summary is read.
     """
-    wanted = [_pairs_in(folded(term)) for term in terms]
-    letters = sorted({first for pairs in wanted for first, _ in pairs})
+    wanted = {triple for term in terms for triple in _triples_in(folded(term))}
+    letters = sorted({first for first, _, _ in wanted})
     index = schema.word_index.c
     rows: dict[int, list[_Row]] = {}
     with snapshot.engine.connect() as connection:
         for letter in letters:
             # One value each: an index or the order of the letters leads to a few rows.
-            statement = sa.select(index.stretch, index.pairs).where(
+            statement = sa.select(index.stretch, index.triples).where(
                 index.letter == letter, index.stretch.between(stretches.start, stretches.stop - 1)
             )
             found = connection.execute(statement.order_by(index.stretch)).all()
             if not found:
                 return np.zeros(0, np.uint32)
-            rows[letter] = [_Row.of(stretch, bytes(pairs)) for stretch, pairs in found]
-    every = [_with_pair(rows[first], second) for pairs in wanted for first, second in pairs]
+            rows[letter] = [_Row.of(stretch, bytes(packed)) for stretch, packed in found]
+    every = [_with(rows[first], second, third) for first, second, third in wanted]
     # The rarest first: what is left is small from the start.
     every.sort(key=len)
     return reduce(lambda some, more: np.intersect1d(some, more, assume_unique=True), every)
@@ -261,11 +295,12 @@ def _read_positions(snapshot: Snapshot, terms: tuple[str, ...]) -> Positions:
     return _having(snapshot, candidates, long) if long and len(candidates) else candidates
 
 
-def _pairs_in(term: str) -> list[tuple[int, int | None]]:
-    """Return the pairs of a word; of a single letter itself with any neighbour."""
+def _triples_in(term: str) -> Sequence[tuple[int, int | None, int | None]]:
+    """Return the triples of a word; a shorter one is followed by anything: None."""
     points = [ord(letter) for letter in term]
-    seconds: list[int | None] = [*points[1:]] or [None]
-    return list(dict.fromkeys(zip(points, seconds, strict=False)))[:_PAIRS]
+    if len(points) < 3:
+        return [(points[0], points[1] if len(points) == 2 else None, None)]
+    return list(zip(points, points[1:], points[2:], strict=False))[:_TRIPLES]
 
 
 @dataclass(frozen=True)
@@ -274,40 +309,48 @@ class _Row:
 
     stretch: int
     seconds: np.ndarray[Any, np.dtype[np.uint32]]
-    ends: np.ndarray[Any, np.dtype[np.int64]]  # of each pair among the steps, after a 0
+    thirds: np.ndarray[Any, np.dtype[np.uint32]]
+    ends: np.ndarray[Any, np.dtype[np.int64]]  # of each triple among the steps, after a 0
     high: np.ndarray[Any, np.dtype[np.uint8]]
     low: np.ndarray[Any, np.dtype[np.uint8]]
 
     @classmethod
-    def of(cls, stretch: int, pairs: bytes) -> _Row:
-        length = int.from_bytes(pairs[:4], "little")
-        row = pa.decompress(pairs[4:], decompressed_size=length, codec="zstd", asbytes=True)
+    def of(cls, stretch: int, packed: bytes) -> _Row:
+        length = int.from_bytes(packed[:4], "little")
+        row = pa.decompress(packed[4:], decompressed_size=length, codec="zstd", asbytes=True)
         number = int.from_bytes(row[:4], "little")
-        seconds = np.frombuffer(row, np.uint32, number, 4)
-        numbers = np.frombuffer(row, np.uint32, number, 4 + 4 * number)
+        seconds, thirds, numbers = (
+            np.frombuffer(row, np.uint32, number, 4 + 4 * number * column) for column in range(3)
+        )
         ends = np.concatenate(([0], np.cumsum(numbers, dtype=np.int64)))
-        steps = np.frombuffer(row, np.uint8, offset=4 + 8 * number)
-        return cls(stretch, seconds, ends, steps[: ends[-1]], steps[ends[-1] :])
+        steps = np.frombuffer(row, np.uint8, offset=4 + 12 * number)
+        return cls(stretch, seconds, thirds, ends, steps[: ends[-1]], steps[ends[-1] :])
 
-    def places(self, pair: int) -> Positions:
-        """Return the positions of the cases of one pair."""
-        some = slice(self.ends[pair], self.ends[pair + 1])
+    def positions(self, second: int | None, third: int | None) -> Positions:
+        """Return the positions of the cases with the first letter, followed by these."""
+        begin, end = 0, len(self.seconds)
+        for letters, letter in ((self.seconds, second), (self.thirds, third)):
+            if letter is not None:
+                within = np.searchsorted(letters[begin:end], [letter, letter + 1])
+                begin, end = begin + int(within[0]), begin + int(within[1])
+        if begin == end:
+            return np.zeros(0, np.uint32)
+        some = slice(int(self.ends[begin]), int(self.ends[end]))
         steps = self.high[some].astype(np.uint32) << np.uint32(8) | self.low[some]
-        return np.cumsum(steps, dtype=np.uint32) + np.uint32(self.stretch * STRETCH)
+        places = np.cumsum(steps, dtype=np.uint32)
+        if end - begin > 1:
+            # The steps of every triple begin anew; cases that have several of them are there once.
+            starts = self.ends[begin : end + 1] - self.ends[begin]
+            before = np.concatenate(([0], places))[starts[:-1]].astype(np.uint32)
+            there = np.zeros(STRETCH, np.bool_)
+            there[places - np.repeat(before, np.diff(starts))] = True
+            places = np.flatnonzero(there).astype(np.uint32)
+        return places + np.uint32(self.stretch * STRETCH)
 
 
-def _with_pair(rows: Sequence[_Row], second: int | None) -> Positions:
-    """Return the positions of the cases with a pair; with second None: with the first letter."""
-    found = []
-    for row in rows:
-        if second is None:
-            every = [row.places(pair) for pair in range(len(row.seconds))]
-            found.append(np.unique(np.concatenate(every)))
-            continue
-        pair = int(np.searchsorted(row.seconds, second))
-        if pair < len(row.seconds) and row.seconds[pair] == second:
-            found.append(row.places(pair))
-    return np.concatenate(found) if found else np.zeros(0, np.uint32)
+def _with(rows: Sequence[_Row], second: int | None, third: int | None) -> Positions:
+    """Return the positions of the cases of some rows with these letters behind the first one."""
+    return np.concatenate([row.positions(second, third) for row in rows])
 
 
 # --- Summaries ----------------------------------------------------------------------------------
@@ -329,40 +372,49 @@ def has_term(term: str) -> sa.ColumnElement[bool]:
 def _having(snapshot: Snapshot, candidates: Positions, terms: Sequence[str]) -> Positions:
     """Return those of the candidates whose summary has every term."""
     has = [has_term(term) for term in terms]
-    # One value with all of them: a row each would cost more than the reading.
-    found = sa.union_all(
-        *(
-            sa.select(sa.func.array_agg(_cases.position)).where(each, *has)
-            for each in near(snapshot, candidates, exactly=False)
-        )
-    )
+    # One value with all of them: a row each would cost more than the reading. As a filter of that
+    # value, not of the cases: DuckDB would look for the words before it looks at the list.
+    held = sa.func.array_agg(_cases.position).filter(*has)
+    between = _cases.position.between(int(candidates[0]), int(candidates[-1]))
+    conditions = [between] if len(candidates) > _DENSE else near(snapshot, candidates)
+    found = sa.union_all(*(sa.select(held).where(each) for each in conditions))
     with snapshot.engine.connect() as connection:
         lists = [row[0] for row in connection.execute(found) if row[0]]
     every = [np.array(each, np.uint32) for each in lists]
     read = np.sort(np.concatenate(every)) if every else np.zeros(0, np.uint32)
-    # Others lay between the candidates; none of them has every pair.
+    # Others may lie between the candidates: of those that are not counted.
     return np.intersect1d(read, candidates, assume_unique=True)
 
 
 # --- Positions as conditions --------------------------------------------------------------------
 
 
-def near(
-    snapshot: Snapshot, positions: Positions, *, exactly: bool = True
-) -> list[sa.ColumnElement[bool]]:
+def near(snapshot: Snapshot, positions: Positions) -> list[sa.ColumnElement[bool]]:
     """Return conditions that together give the cases at some positions, each once, to read wide
-    columns of; not ``exactly``: and perhaps others between them.
-
-    DuckDB leaves unread what a plain range of values excludes, and nothing for the sake of a list:
-    there positions far apart are asked for one by one. It must be worth it.
+    columns of.
     """
     if snapshot.engine.dialect.name != "duckdb":
         return [among(snapshot, positions)]
-    breaks = np.flatnonzero(np.diff(positions) > _SPAN_GAP) + 1
-    spans = np.split(positions, breaks) if len(breaks) < _SPANS else [positions]
-    if exactly:
-        return [among(snapshot, span) for span in spans]
-    return [_cases.position.between(int(span[0]), int(span[-1])) for span in spans]
+    few = len(positions) <= _FEW * _PARTS
+    parts = range(0, len(positions), _FEW) if few else [0]
+    return [
+        _AtRows(sa.literal(positions[start:][: _FEW if few else None].tolist(),
+                           sa.ARRAY(sa.Integer)))
+        for start in parts
+    ]  # fmt: skip
+
+
+class _AtRows(FunctionElement[bool]):
+    """Whether a case is one of a list, on DuckDB: there its position is the number of its row."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+@compiles(_AtRows, "duckdb")
+def _at_rows(element: _AtRows, compiler: Any, **kw: Any) -> str:
+    (listed,) = (compiler.process(each, **kw) for each in element.clauses)
+    return f"rowid IN (SELECT unnest(CAST({listed} AS BIGINT[])))"
 
 
 class _OneOf(FunctionElement[bool]):

@@ -250,7 +250,8 @@ def test_every_statement_is_one_that_citus_passes_on(
 
 def test_the_document_lists_every_shape(statements: dict[str, Any]):
     found = {shape for statement in statements.values() for shape in shapes_of(statement)}
-    told = re.findall(r"^\| (`[a-z_]+`.*?) \|", DOCS.read_text("utf-8"), re.MULTILINE)
+    _, _, listed = DOCS.read_text("utf-8").partition("| asks of |")
+    told = re.findall(r"^\| (`[a-z_]+`.*?) \|", listed, re.MULTILINE)
     assert sorted(told) == sorted(found)
 
 

@@ -132,6 +132,16 @@ def test_a_word_is_found_where_it_is(
         assert likely.tolist() == found.tolist()
 
 
+def test_more_letters_than_one_integer_can_tell_apart(
+    rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = "\x1f".join(row["summary"] or "" for row in rows)
+    made = words._triples_of(texts)
+    monkeypatch.setattr(words, "_LETTERS", 5)
+    assert words._triples_of(texts) == made
+    assert len(made) > 50
+
+
 def test_the_terms_are_no_empty_exercise(rows: list[dict[str, Any]]) -> None:
     found = [term for term in TERMS if expected(rows, term)]
     assert len(found) > 30
@@ -155,19 +165,24 @@ def test_several_words_must_all_be_there(snapshot: Snapshot, rows: list[dict[str
     assert expected(rows, "供暖不热", "尽快")
 
 
-@pytest.mark.parametrize(("gap", "spans", "listed"), [(1, 10_000, 1), (30, 4, 10), (10**9, 1, 1)])
+@pytest.mark.parametrize(
+    ("few", "parts", "dense", "listed"),
+    [(1, 10_000, 10_000, 1), (7, 2, 10_000, 10), (50, 1, 10_000, 1), (1, 1, 1, 1)],
+)
 def test_every_way_of_reading_gives_the_same(
     snapshot: Snapshot,
     rows: list[dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
-    gap: int,
-    spans: int,
+    few: int,
+    parts: int,
+    dense: int,
     listed: int,
 ) -> None:
-    monkeypatch.setattr(words, "_SPAN_GAP", gap)
-    monkeypatch.setattr(words, "_SPANS", spans)
+    monkeypatch.setattr(words, "_FEW", few)
+    monkeypatch.setattr(words, "_PARTS", parts)
+    monkeypatch.setattr(words, "_DENSE", dense)
     monkeypatch.setattr(words, "_LISTED", {"duckdb": listed, "postgresql": listed})
-    monkeypatch.setattr(words, "_PAIRS", 2)
+    monkeypatch.setattr(words, "_TRIPLES", 2)
     snapshot.searches._results.clear()
     for term in ("供暖不热", "停车混乱", "供", "供暖", "登录app", "甲乙丙", "答复"):
         found = positions_of(snapshot, (term,))
@@ -275,6 +290,10 @@ def test_a_later_load_changes_what_is_found_and_a_rollback_what_was(settings: Se
         store = open_store(settings)
         current = store.current()
         assert current is not None
+        if current.engine.dialect.name == "duckdb":
+            with current.engine.connect() as connection:
+                moved = "SELECT count(*) FROM cases WHERE rowid <> position"
+                assert connection.exec_driver_sql(moved).scalar_one() == 0
         rows = {row["position"]: row["case_id"] for row in rows_of(current)}
         numbers = sorted(rows[each] for each in positions_of(current, (term,)).tolist())
         store.close()
