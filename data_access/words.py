@@ -51,8 +51,10 @@ _EVERY = 2**31 - 1
 # Of a longer word only so many triples are looked up; the summaries are read afterwards anyway.
 _TRIPLES = 12
 # Beyond so many cases a condition is a string of bits rather than a list of numbers. PostgreSQL
-# finds those of a list by its index and reads all of a range to look at bits.
+# finds those of a list by its index and reads all of a range to look at bits. DuckDB reads the
+# range either way; there a number costs as much as a look at the bits of so many cases.
 _LISTED = {"duckdb": 2_000, "postgresql": 50_000}
+_BITS_PER_NUMBER = {"duckdb": 80, "postgresql": 10**9}
 # DuckDB reads the blocks of up to so many cases only, of more cases all blocks that the list is
 # looked up in; up to so many parts of a list cost less than that.
 _FEW, _PARTS = 50, 10
@@ -462,7 +464,8 @@ def among(snapshot: Snapshot, positions: Positions) -> sa.ColumnElement[bool]:
         return sa.false()
     first, last = int(positions[0]), int(positions[-1])
     within = _cases.position.between(first, last)
-    if len(positions) <= _LISTED[snapshot.engine.dialect.name]:
+    engine = snapshot.engine.dialect.name
+    if len(positions) <= max(_LISTED[engine], (last - first) // _BITS_PER_NUMBER[engine]):
         listed = sa.literal(positions.tolist(), sa.ARRAY(sa.Integer))
         return sa.and_(within, _OneOf(_cases.position, listed))
     # Whole bytes: the bit of a position stays at the same place within its byte.

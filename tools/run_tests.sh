@@ -21,6 +21,7 @@ step "style" .venv/bin/ruff check
 step "format" .venv/bin/ruff format --check
 step "types" .venv/bin/mypy
 step "layers" .venv/bin/lint-imports --no-logo
+step "vulnerabilities" "$python" -m tools.audit_dependencies
 
 options=()
 if why=$(tools/system_packages.sh chromium fonts-noto-cjk 2>&1) || command -v chromium >/dev/null; then

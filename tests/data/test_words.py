@@ -182,6 +182,7 @@ def test_every_way_of_reading_gives_the_same(
     monkeypatch.setattr(words, "_PARTS", parts)
     monkeypatch.setattr(words, "_DENSE", dense)
     monkeypatch.setattr(words, "_LISTED", {"duckdb": listed, "postgresql": listed})
+    monkeypatch.setattr(words, "_BITS_PER_NUMBER", {"duckdb": 10**9, "postgresql": 10**9})
     monkeypatch.setattr(words, "_TRIPLES", 2)
     snapshot.searches._results.clear()
     for term in ("供暖不热", "停车混乱", "供", "供暖", "登录app", "甲乙丙", "答复"):

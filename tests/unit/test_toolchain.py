@@ -11,6 +11,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from plotly.offline import get_plotlyjs_version
 
+from tools.audit_dependencies import told
+
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("app.py", "gunicorn.conf.py", "pages", "components", "data_access", "domain", "tools")
 # SQLAlchemy loads these by the name in a database's URL.
@@ -96,3 +98,18 @@ def _imported_packages() -> set[str]:
 def _code_files() -> list[Path]:
     paths = [ROOT / name for name in CODE]
     return [file for path in paths for file in ([path] if path.is_file() else path.rglob("*.py"))]
+
+
+def test_a_vulnerable_package_is_told_and_silence_is_not_called_safety() -> None:
+    fault = {"id": "X-1", "fix_versions": ["2.0"]}
+    sound = {"name": "sound", "version": "1.0", "vulns": []}
+    faulty = {"name": "faulty", "version": "1.0", "vulns": [fault]}
+    unknown = {"name": "unknown", "skip_reason": "not found"}
+    words, found = told(json.dumps({"dependencies": [sound, faulty, unknown]}))
+    assert found
+    assert words.splitlines() == ["2 of 3 packages audited", "faulty 1.0: X-1, fixed in ['2.0']"]
+    assert told(json.dumps({"dependencies": [sound]})) == ("1 of 1 packages audited", False)
+    for answer in ("", "no connection", json.dumps({"dependencies": [unknown]})):
+        words, found = told(answer)
+        assert not found
+        assert "not audited" in words
