@@ -40,7 +40,9 @@ class ForgetfulStore:
         if snapshot is None:
             return None
         if snapshot.key not in self._fresh:
-            self._fresh[snapshot.key] = dataclasses.replace(snapshot, cache=ResultCache(512))
+            self._fresh[snapshot.key] = dataclasses.replace(
+                snapshot, cache=ResultCache(512), searches=ResultCache(8)
+            )
         return self._fresh[snapshot.key]
 
 
