@@ -30,6 +30,14 @@ def own_temporary_directory() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_priority() -> Iterator[None]:
+    """Keep the tests from becoming slow for the sake of a load among them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.setpriority", lambda *_: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def demo_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Return settings of a store that holds version demo.1; nobody may publish to it."""
