@@ -80,6 +80,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         update_title="",
         include_pages_meta=False,
         index_string=_INDEX,
+        # Or every page load carries all layouts, to compare callbacks with them in the browser:
+        # tests/app/test_callbacks.py does that once.
+        suppress_callback_exceptions=True,
         compress=False,
         enable_mcp=False,
         add_log_handler=False,
