@@ -3,16 +3,21 @@
 (() => {
   "use strict";
   const CALLBACKS = "/_dash-update-component";
+  // Without these two there is no page at all.
+  const ASKED_AGAIN = [CALLBACKS, "/_dash-layout", "/_dash-dependencies"];
   // A worker that was replaced is back in a moment; a restarted server within seconds.
   const PAUSES = [300, 1000, 3000];
   const AWAY = new Set([502, 503, 504]);
+  // After so long whatever the page needs has been asked for.
+  const WHOLE = 30_000;
   // What these write would be written twice.
   const WRITES = /\.\.(commitments-stamp|brief-settled)\.data\.\./;
 
   const ask = window.fetch;
   const pause = (time) => new Promise((done) => setTimeout(done, time));
 
-  const isWriting = (options) => {
+  const isWriting = (address, options) => {
+    if (!address.endsWith(CALLBACKS)) return false;
     try {
       return WRITES.test(JSON.parse(options.body).output);
     } catch {
@@ -40,26 +45,36 @@
 
   // A script that was cut off leaves a page without figures: once more, then it is said.
   const AGAIN = "board-loaded-again";
-  window.addEventListener("load", () => {
-    const whole = [
-      "React", "ReactDOM", "dash_html_components", "dash_core_components", "DashRenderer",
-      "board_html",
-    ].every((name) => name in window);
-    if (whole) {
-      window.sessionStorage.removeItem(AGAIN);
-    } else if (window.sessionStorage.getItem(AGAIN)) {
+  const onceMore = () => {
+    if (window.sessionStorage.getItem(AGAIN)) {
       tell();
     } else {
       window.sessionStorage.setItem(AGAIN, "1");
       window.location.reload();
     }
+  };
+  let cutOff = false;
+  window.addEventListener("load", () => {
+    const whole = [
+      "React", "ReactDOM", "dash_html_components", "dash_core_components", "DashRenderer",
+      "board_html",
+    ].every((name) => name in window);
+    if (cutOff || !whole) onceMore();
+    else window.setTimeout(() => window.sessionStorage.removeItem(AGAIN), WHOLE);
   });
+  // Of parts that Dash loads when they are needed first. Such an error does not bubble.
+  window.addEventListener("error", ({ target }) => {
+    if (!(target instanceof HTMLScriptElement)) return;
+    cutOff = true;
+    if (document.readyState === "complete") onceMore();
+  }, true);
 
   window.fetch = async (resource, options) => {
     const address = typeof resource === "string" ? resource : resource?.url ?? "";
     // Dash adds a query of its own.
-    if (!address.split("?")[0].endsWith(CALLBACKS)) return ask(resource, options);
-    const pauses = isWriting(options) ? [] : PAUSES;
+    const [path] = address.split("?");
+    if (!ASKED_AGAIN.some((each) => path.endsWith(each))) return ask(resource, options);
+    const pauses = isWriting(path, options) ? [] : PAUSES;
     for (let tried = 0; ; tried += 1) {
       const last = tried === pauses.length;
       try {

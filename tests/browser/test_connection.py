@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Route
 
 from tests.browser.conftest import OpenScreen
@@ -70,7 +71,10 @@ def test_nothing_is_entered_twice(open_screen: OpenScreen):
     screen.faults.clear()
 
 
-def test_a_script_that_was_cut_off_is_loaded_again(open_screen: OpenScreen):
+@pytest.mark.parametrize(
+    "lost", ["25-plain.js", "async-dropdown.js", "_dash-layout", "_dash-dependencies"]
+)
+def test_what_a_page_needs_and_was_cut_off_is_loaded_again(open_screen: OpenScreen, lost: str):
     screen = open_screen("/definitions")
     cut: list[str] = []
 
@@ -81,9 +85,12 @@ def test_a_script_that_was_cut_off_is_loaded_again(open_screen: OpenScreen):
             cut.append(route.request.url)
             route.abort("connectionreset")
 
-    screen.page.route("**/25-plain.js*", answer)
+    name, dot, kind = lost.partition(".")
+    # Dash puts a version into the names of its files.
+    screen.page.route(f"**/{name}*{dot}{kind}*", answer)
     screen.page.goto(screen.origin + "/?basis=all")
-    screen.page.wait_for_function("() => 'board_html' in window")
+    screen.page.locator("#filter-bar .dash-dropdown").first.wait_for()
+    screen.page.locator("main h1").wait_for()
     screen.settle()
     assert len(cut) == 1
     assert screen.page.locator("#connection-lost").count() == 0
