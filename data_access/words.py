@@ -413,7 +413,7 @@ class _AtRows(FunctionElement[bool]):
     inherit_cache = True
 
 
-@compiles(_AtRows, "duckdb")
+@compiles(_AtRows)
 def _at_rows(element: _AtRows, compiler: Any, **kw: Any) -> str:
     (listed,) = (compiler.process(each, **kw) for each in element.clauses)
     return f"rowid IN (SELECT unnest(CAST({listed} AS BIGINT[])))"

@@ -141,7 +141,7 @@ def _names_rows(select: sa.Select[Any]) -> bool:
     if select.whereclause is None:
         return False
     for each in visitors.iterate(select.whereclause):
-        if isinstance(each, words._OneOf | words._BitSet):
+        if isinstance(each, words._AtRows | words._OneOf | words._BitSet):
             return True
         if (
             isinstance(each, sa.BinaryExpression)
