@@ -63,7 +63,9 @@ OpenScreen = Callable[..., Screen]
 
 
 @pytest.fixture
-def open_screen(new_context: Callable[..., BrowserContext], origin: str) -> Iterator[OpenScreen]:
+def open_screen(
+    new_context: Callable[..., BrowserContext], origin: str, capfd: pytest.CaptureFixture[str]
+) -> Iterator[OpenScreen]:
     """Give a function that opens an address in a browser of its own and waits for its figures.
 
     After the test, whatever was opened must have been silent: no message on the console, no
@@ -79,4 +81,7 @@ def open_screen(new_context: Callable[..., BrowserContext], origin: str) -> Iter
         return screen
 
     yield open_one
-    assert [fault for screen in opened for fault in screen.faults] == []
+    # What the server wrote of it: only there a refused request says why.
+    log = capfd.readouterr().out.splitlines()
+    said = "\n".join(line for line in log if '"level": "info"' not in line)
+    assert [fault for screen in opened for fault in screen.faults] == [], said
