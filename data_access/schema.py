@@ -37,7 +37,7 @@ from domain.outcomes import COUNT_COLUMNS, OVERDUE, state_of
 metadata = MetaData()
 
 # Goes up by one with every change of a table below: code reads versions of its own layout only.
-LAYOUT = 5
+LAYOUT = 6
 
 
 def _table(name: str, *columns: Column, comment: str) -> Table:
@@ -123,9 +123,9 @@ matter_repeats = _table(
 # Which cases have which neighbouring letters in their summary: see data_access.words.
 word_index = _table(
     "word_index",
-    Column("letter", Integer, nullable=False),  # the first of three, a code point
+    Column("letter", Integer, nullable=False),  # the first of four, a code point
     Column("stretch", Integer, nullable=False),  # of cases, by their position
-    Column("triples", LargeBinary, nullable=False),
+    Column("grams", LargeBinary, nullable=False),
     comment="摘要用字索引",
 )
 

@@ -1,19 +1,21 @@
 """Words in summaries: which cases have them, without reading every summary.
 
-``word_index`` has, for every three neighbouring letters, the positions of the assessed cases whose
-summary has them; behind the last letter of a summary stand zeros. A word of up to three letters is
-answered from it exactly. A longer one has its candidates, the cases with all its triples: only
-their summaries are read. What comes out is always what reading all summaries would give.
+``word_index`` has, for every four neighbouring letters (a 4-gram), the positions of the assessed
+cases whose summary has them; behind the last letter of a summary stand zeros. A word of up to four
+letters, as most Chinese ones, is answered from it exactly. A longer one has its candidates, the
+cases with all its 4-grams: only their summaries are read. What comes out is always what reading all
+summaries would give.
 
 Large and small Latin letters are the same letter; every other sign, ``%`` and ``_`` among them, is
-itself. A row holds the triples of one first letter in a stretch of 65,536 consecutive cases:
+itself. A row holds the 4-grams of one first letter in a stretch of 65,536 consecutive cases:
 
     4 bytes     length of the rest once decompressed (Zstandard); integers are little-endian
-    uint32      how many triples
+    uint32      how many 4-grams
     uint32 …    the second letters, rising
     uint32 …    the third letters, rising for each second one
-    uint32 …    how many cases each triple has
-    uint8 …     for each triple the steps from case to case, the first from the start of the
+    uint32 …    the fourth letters, rising for each third one
+    uint32 …    how many cases each 4-gram has
+    uint8 …     for each 4-gram the steps from case to case, the first from the start of the
     uint8 …     stretch: all high bytes, then all low bytes
 """
 
@@ -43,18 +45,20 @@ STRETCH = 65_536
 _PART = "\x1f"
 _UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 _FOLD = str.maketrans(_UPPER, _LOWER)
-# A place in a stretch needs 16 bits. Three letters and a place are one integer to sort by, if there
-# are no more letters than this; code points need 21 bits.
-_PLACE, _LETTERS, _POINT = 16, 1 << 16, 21
+_GRAM = 4
+# A place in a stretch needs 16 bits, the number of a pair of letters 24: two pairs and a place are
+# one integer to sort by. Pairs are numbered in a table of all there could be, if there are no more
+# letters than this. A code point needs 21 bits.
+_PLACE, _PAIR, _LETTERS, _POINT = 16, 24, 6_000, 21
 # More stretches than there are.
 _EVERY = 2**31 - 1
-# Of a longer word only so many triples are looked up; the summaries are read afterwards anyway.
-_TRIPLES = 12
+# Of a longer word only so many 4-grams are looked up; the summaries are read afterwards anyway.
+_GRAMS = 12
 # Beyond so many cases a condition is a string of bits rather than a list of numbers. PostgreSQL
 # finds those of a list by its index and reads all of a range to look at bits. DuckDB reads the
 # range either way; there a number costs as much as a look at the bits of so many cases.
 _LISTED = {"duckdb": 2_000, "postgresql": 50_000}
-_BITS_PER_NUMBER = {"duckdb": 80, "postgresql": 10**9}
+_BITS_PER_NUMBER = {"duckdb": 25, "postgresql": 10**9}
 # DuckDB reads the blocks of up to so many cases only, of more cases all blocks that the list is
 # looked up in; up to so many parts of a list cost less than that.
 _FEW, _PARTS = 50, 10
@@ -107,7 +111,7 @@ def index_words(
             connection.execute(
                 index.insert(),
                 [
-                    {"letter": letter, "stretch": stretch, "triples": packed}
+                    {"letter": letter, "stretch": stretch, "grams": packed}
                     for letter, packed in rows
                 ],
                 execution_options={"duckdb_copy_threshold": 1},
@@ -144,11 +148,11 @@ def _unchanged(connection: Connection, previous: sa.Table) -> set[int]:
 def _indexed(
     connection: Connection, stretches: Sequence[int], threads: int
 ) -> Iterator[tuple[int, list[tuple[int, bytes]]]]:
-    """Yield each stretch with its rows: first letter and triples. A few stretches are in memory."""
+    """Yield each stretch with its rows: first letter and 4-grams. A few stretches are in memory."""
     waiting: deque[tuple[int, Future[list[tuple[int, bytes]]]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for stretch in stretches:
-            waiting.append((stretch, pool.submit(_triples_of, _texts(connection, stretch))))
+            waiting.append((stretch, pool.submit(_rows_of, _texts(connection, stretch))))
             if len(waiting) > threads:
                 number, future = waiting.popleft()
                 yield number, future.result()
@@ -174,7 +178,7 @@ def _texts(connection: Connection, stretch: int) -> str:
     return result
 
 
-def _triples_of(texts: str) -> list[tuple[int, bytes]]:
+def _rows_of(texts: str) -> list[tuple[int, bytes]]:
     """Return the rows of ``word_index`` for the summaries of one stretch."""
     letters = np.frombuffer(texts.encode("utf-32-le"), np.uint32)
     is_part = letters == ord(_PART)
@@ -183,17 +187,19 @@ def _triples_of(texts: str) -> list[tuple[int, bytes]]:
         return []
     letters = np.where((letters >= ord("A")) & (letters <= ord("Z")), letters + 32, letters)
     letters[is_part] = 0
-    second, third = np.zeros_like(letters), np.zeros_like(letters)
-    second[:-1] = letters[1:]
-    third[:-2] = letters[2:]
-    third[second == 0] = 0
+    grams = [letters]
+    for further in range(1, _GRAM):
+        following = np.zeros_like(letters)
+        following[:-further] = letters[further:]
+        following[grams[-1] == 0] = 0
+        grams.append(following)
     place = np.cumsum(is_part, dtype=np.uint32)[written]
-    columns, places = _sorted_once([each[written] for each in (letters, second, third)], place)
+    columns, places = _sorted_once([each[written] for each in grams], place)
     starts = np.flatnonzero(reduce(np.logical_or, map(_first_of_each, columns)))
     steps = np.diff(places, prepend=places[:1])
     steps[starts] = places[starts]
     high, low = (steps >> np.uint16(8)).astype(np.uint8), steps.astype(np.uint8)
-    firsts, seconds, thirds = (each[starts] for each in columns)
+    firsts, *others = (each[starts] for each in columns)
     ends = np.append(starts, len(places))
     numbers = np.diff(ends).astype(np.uint32)
     rows = np.append(np.flatnonzero(_first_of_each(firsts)), len(firsts)).tolist()
@@ -201,13 +207,11 @@ def _triples_of(texts: str) -> list[tuple[int, bytes]]:
     result = []
     for begin, end in itertools.pairwise(rows):
         some = slice(int(ends[begin]), int(ends[end]))
-        row = b"".join(
-            part.tobytes()
-            for part in (
-                np.uint32(end - begin), seconds[begin:end], thirds[begin:end], numbers[begin:end],
-                high[some], low[some],
-            )
-        )  # fmt: skip
+        parts = [
+            np.uint32(end - begin), *(each[begin:end] for each in (*others, numbers)),
+            high[some], low[some],
+        ]  # fmt: skip
+        row = b"".join(part.tobytes() for part in parts)
         packed = codec.compress(row, asbytes=True)
         result.append((int(firsts[begin]), len(row).to_bytes(4, "little") + packed))
     return result
@@ -217,32 +221,52 @@ def _sorted_once(
     columns: list[np.ndarray[Any, np.dtype[np.uint32]]],
     places: np.ndarray[Any, np.dtype[np.uint32]],
 ) -> tuple[list[np.ndarray[Any, np.dtype[np.uint32]]], np.ndarray[Any, np.dtype[np.uint16]]]:
-    """Return three columns of code points and the rising places in their order, each row once."""
+    """Return four columns of code points and the rising places in their order, each row once."""
     there = np.zeros(1 << _POINT, np.bool_)
     for each in columns:
         there[each] = True
     points = np.flatnonzero(there).astype(np.uint32)
     if len(points) > _LETTERS:
-        # Far more letters than anybody writes, but a file may bring them: it takes longer.
-        keys = reduce(lambda key, each: key << np.uint64(_POINT) | each,
-                      (each.astype(np.uint64) for each in columns))  # fmt: skip
-        order = np.argsort(keys, kind="stable")
-        keys, places = keys[order], places[order]
-        once = _first_of_each(keys) | _first_of_each(places)
-        order, places = order[once], places[once]
-        return [each[order] for each in columns], places.astype(np.uint16)
+        return _sorted_slowly(columns, places)
+    letters = len(points)
     number = np.cumsum(there, dtype=np.uint32) - np.uint32(1)
-    keys = np.zeros(len(places), np.uint64)
-    for each in columns:
-        keys = keys << np.uint64(_PLACE) | number[each]
+    pairs = [
+        number[one] * np.uint32(letters) + number[next_one]
+        for one, next_one in (columns[:2], columns[2:])
+    ]
+    there = np.zeros(letters * letters, np.bool_)
+    for each in pairs:
+        there[each] = True
+    known = np.flatnonzero(there).astype(np.uint32)
+    if len(known) > 1 << _PAIR:
+        return _sorted_slowly(columns, places)
+    # What is not known is never looked up, and its memory never touched.
+    number = np.empty(letters * letters, np.uint32)
+    number[known] = np.arange(len(known), dtype=np.uint32)
+    keys = number[pairs[0]].astype(np.uint64) << np.uint64(_PAIR) | number[pairs[1]]
     keys = keys << np.uint64(_PLACE) | places
     keys.sort()
     keys = keys[_first_of_each(keys)]
-    found = [
-        points[(keys >> np.uint64(shift)).astype(np.uint16)]
-        for shift in (3 * _PLACE, 2 * _PLACE, _PLACE)
-    ]
+    found = []
+    for shift in (_PAIR + _PLACE, _PLACE):
+        pair = known[(keys >> np.uint64(shift)).astype(np.uint32) & np.uint32((1 << _PAIR) - 1)]
+        found += [points[pair // np.uint32(letters)], points[pair % np.uint32(letters)]]
     return found, keys.astype(np.uint16)
+
+
+def _sorted_slowly(
+    columns: list[np.ndarray[Any, np.dtype[np.uint32]]],
+    places: np.ndarray[Any, np.dtype[np.uint32]],
+) -> tuple[list[np.ndarray[Any, np.dtype[np.uint32]]], np.ndarray[Any, np.dtype[np.uint16]]]:
+    """Return the same for far more letters than anybody writes: a file may bring them."""
+    halves = [
+        one.astype(np.uint64) << np.uint64(_POINT) | next_one
+        for one, next_one in (columns[:2], columns[2:])
+    ]
+    order = np.lexsort((places, halves[1], halves[0]))
+    once = reduce(np.logical_or, (_first_of_each(each[order]) for each in (*halves, places)))
+    order = order[once]
+    return [each[order] for each in columns], places[order].astype(np.uint16)
 
 
 def _first_of_each(values: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -264,28 +288,28 @@ def positions_of(snapshot: Snapshot, terms: Sequence[str]) -> Positions:
 
 def is_indexed(term: str) -> bool:
     """Return whether the index tells exactly which cases have a term."""
-    return len(term) <= 3
+    return len(term) <= _GRAM
 
 
 def likely_positions(snapshot: Snapshot, terms: Sequence[str], stretches: range) -> Positions:
     """Return the positions of all cases in some stretches that may have every term; those that do
     if each is indexed. No summary is read.
     """
-    wanted = {triple for term in terms for triple in _triples_in(folded(term))}
-    letters = sorted({first for first, _, _ in wanted})
+    wanted = {gram for term in terms for gram in _grams_in(folded(term))}
+    letters = sorted({gram[0] for gram in wanted})
     index = schema.word_index.c
     rows: dict[int, list[_Row]] = {}
     with snapshot.engine.connect() as connection:
         for letter in letters:
             # One value each: an index or the order of the letters leads to a few rows.
-            statement = sa.select(index.stretch, index.triples).where(
+            statement = sa.select(index.stretch, index.grams).where(
                 index.letter == letter, index.stretch.between(stretches.start, stretches.stop - 1)
             )
             found = connection.execute(statement.order_by(index.stretch)).all()
             if not found:
                 return np.zeros(0, np.uint32)
             rows[letter] = [_Row.of(stretch, bytes(packed)) for stretch, packed in found]
-    every = [_with(rows[first], second, third) for first, second, third in wanted]
+    every = [np.concatenate([row.positions(gram[1:]) for row in rows[gram[0]]]) for gram in wanted]
     # The rarest first: what is left is small from the start.
     every.sort(key=len)
     return reduce(lambda some, more: np.intersect1d(some, more, assume_unique=True), every)
@@ -297,12 +321,12 @@ def _read_positions(snapshot: Snapshot, terms: tuple[str, ...]) -> Positions:
     return _having(snapshot, candidates, long) if long and len(candidates) else candidates
 
 
-def _triples_in(term: str) -> Sequence[tuple[int, int | None, int | None]]:
-    """Return the triples of a word; a shorter one is followed by anything: None."""
-    points = [ord(letter) for letter in term]
-    if len(points) < 3:
-        return [(points[0], points[1] if len(points) == 2 else None, None)]
-    return list(zip(points, points[1:], points[2:], strict=False))[:_TRIPLES]
+def _grams_in(term: str) -> Sequence[tuple[int, ...]]:
+    """Return the 4-grams of a word; a shorter word is the beginning of some."""
+    points = tuple(map(ord, term))
+    return [points[start : start + _GRAM] for start in range(max(len(points) - _GRAM + 1, 1))][
+        :_GRAMS
+    ]
 
 
 @dataclass(frozen=True)
@@ -310,9 +334,8 @@ class _Row:
     """A row of the index, taken apart."""
 
     stretch: int
-    seconds: np.ndarray[Any, np.dtype[np.uint32]]
-    thirds: np.ndarray[Any, np.dtype[np.uint32]]
-    ends: np.ndarray[Any, np.dtype[np.int64]]  # of each triple among the steps, after a 0
+    others: tuple[np.ndarray[Any, np.dtype[np.uint32]], ...]  # letters but the first
+    ends: np.ndarray[Any, np.dtype[np.int64]]  # of each 4-gram among the steps, after a 0
     high: np.ndarray[Any, np.dtype[np.uint8]]
     low: np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -321,38 +344,33 @@ class _Row:
         length = int.from_bytes(packed[:4], "little")
         row = pa.decompress(packed[4:], decompressed_size=length, codec="zstd", asbytes=True)
         number = int.from_bytes(row[:4], "little")
-        seconds, thirds, numbers = (
-            np.frombuffer(row, np.uint32, number, 4 + 4 * number * column) for column in range(3)
+        *others, numbers = (
+            np.frombuffer(row, np.uint32, number, 4 + 4 * number * column)
+            for column in range(_GRAM)
         )
         ends = np.concatenate(([0], np.cumsum(numbers, dtype=np.int64)))
-        steps = np.frombuffer(row, np.uint8, offset=4 + 12 * number)
-        return cls(stretch, seconds, thirds, ends, steps[: ends[-1]], steps[ends[-1] :])
+        steps = np.frombuffer(row, np.uint8, offset=4 + 4 * _GRAM * number)
+        return cls(stretch, tuple(others), ends, steps[: ends[-1]], steps[ends[-1] :])
 
-    def positions(self, second: int | None, third: int | None) -> Positions:
+    def positions(self, following: tuple[int, ...]) -> Positions:
         """Return the positions of the cases with the first letter, followed by these."""
-        begin, end = 0, len(self.seconds)
-        for letters, letter in ((self.seconds, second), (self.thirds, third)):
-            if letter is not None:
-                within = np.searchsorted(letters[begin:end], [letter, letter + 1])
-                begin, end = begin + int(within[0]), begin + int(within[1])
+        begin, end = 0, len(self.ends) - 1
+        for letters, letter in zip(self.others, following, strict=False):
+            within = np.searchsorted(letters[begin:end], [letter, letter + 1])
+            begin, end = begin + int(within[0]), begin + int(within[1])
         if begin == end:
             return np.zeros(0, np.uint32)
         some = slice(int(self.ends[begin]), int(self.ends[end]))
         steps = self.high[some].astype(np.uint32) << np.uint32(8) | self.low[some]
         places = np.cumsum(steps, dtype=np.uint32)
         if end - begin > 1:
-            # The steps of every triple begin anew; cases that have several of them are there once.
+            # The steps of every 4-gram begin anew; cases that have several are there once.
             starts = self.ends[begin : end + 1] - self.ends[begin]
             before = np.concatenate(([0], places))[starts[:-1]].astype(np.uint32)
             there = np.zeros(STRETCH, np.bool_)
             there[places - np.repeat(before, np.diff(starts))] = True
             places = np.flatnonzero(there).astype(np.uint32)
         return places + np.uint32(self.stretch * STRETCH)
-
-
-def _with(rows: Sequence[_Row], second: int | None, third: int | None) -> Positions:
-    """Return the positions of the cases of some rows with these letters behind the first one."""
-    return np.concatenate([row.positions(second, third) for row in rows])
 
 
 # --- Summaries ----------------------------------------------------------------------------------
@@ -399,11 +417,12 @@ def near(snapshot: Snapshot, positions: Positions) -> list[sa.ColumnElement[bool
         return [among(snapshot, positions)]
     few = len(positions) <= _FEW * _PARTS
     parts = range(0, len(positions), _FEW) if few else [0]
-    return [
-        _AtRows(sa.literal(positions[start:][: _FEW if few else None].tolist(),
-                           sa.ARRAY(sa.Integer)))
-        for start in parts
-    ]  # fmt: skip
+    return [_AtRows(_as_text(positions[start:][: _FEW if few else None])) for start in parts]
+
+
+def _as_text(positions: Positions) -> sa.ColumnElement[str]:
+    """Return positions as DuckDB reads a list fastest: a Python number costs it a microsecond."""
+    return sa.literal(str(positions.tolist()))
 
 
 class _AtRows(FunctionElement[bool]):
@@ -467,6 +486,8 @@ def among(snapshot: Snapshot, positions: Positions) -> sa.ColumnElement[bool]:
     engine = snapshot.engine.dialect.name
     if len(positions) <= max(_LISTED[engine], (last - first) // _BITS_PER_NUMBER[engine]):
         listed = sa.literal(positions.tolist(), sa.ARRAY(sa.Integer))
+        if engine == "duckdb":
+            listed = _as_text(positions)
         return sa.and_(within, _OneOf(_cases.position, listed))
     # Whole bytes: the bit of a position stays at the same place within its byte.
     start = first // 8 * 8

@@ -132,13 +132,14 @@ def test_a_word_is_found_where_it_is(
         assert likely.tolist() == found.tolist()
 
 
+@pytest.mark.parametrize(("name", "most"), [("_LETTERS", 5), ("_PAIR", 3)])
 def test_more_letters_than_one_integer_can_tell_apart(
-    rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, name: str, most: int
 ) -> None:
     texts = "\x1f".join(row["summary"] or "" for row in rows)
-    made = words._triples_of(texts)
-    monkeypatch.setattr(words, "_LETTERS", 5)
-    assert words._triples_of(texts) == made
+    made = words._rows_of(texts)
+    monkeypatch.setattr(words, name, most)
+    assert words._rows_of(texts) == made
     assert len(made) > 50
 
 
@@ -183,7 +184,7 @@ def test_every_way_of_reading_gives_the_same(
     monkeypatch.setattr(words, "_DENSE", dense)
     monkeypatch.setattr(words, "_LISTED", {"duckdb": listed, "postgresql": listed})
     monkeypatch.setattr(words, "_BITS_PER_NUMBER", {"duckdb": 10**9, "postgresql": 10**9})
-    monkeypatch.setattr(words, "_TRIPLES", 2)
+    monkeypatch.setattr(words, "_GRAMS", 2)
     snapshot.searches._results.clear()
     for term in ("供暖不热", "停车混乱", "供", "供暖", "登录app", "甲乙丙", "答复"):
         found = positions_of(snapshot, (term,))
