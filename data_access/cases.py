@@ -57,6 +57,8 @@ _BATCH = 5_000
 # For the first page of a search so many stretches of the index are looked through, and of words
 # that are not indexed so many candidates read, for each case that it shows.
 _TRIED_STRETCHES, _TRIED = 8, 20
+# For a later page, the days of so many times the cases that are passed: others may be filtered out.
+_SPARE = 2
 _ASCENDING: frozenset[CaseSort] = frozenset({"oldest", "overdue"})
 
 _cases = schema.cases.c
@@ -415,6 +417,8 @@ def _rows(
         keys = _likely_keys(snapshot, scope, listing, sort, limit)
         if len(keys) == limit:
             return _cases_of(snapshot, keys)
+    if listing.terms and mark is None and skip and sort in ("newest", "oldest"):
+        listing = _days_with(snapshot, scope, listing, sort, skip + limit)
     steps = ladder(snapshot, scope, listing, sort)
     rising = sort in _ASCENDING
     if mark is None:
@@ -459,6 +463,32 @@ def _likely_keys(
     reach = ((0, window.start), (0, window.end))
     tried = [among(snapshot, likely), *unsure]
     return _keys_within(snapshot, scope, untold, sort, limit, reach, also=tried)
+
+
+def _days_with(
+    snapshot: Snapshot, scope: Scope, listing: Listing, sort: CaseSort, number: int
+) -> Listing:
+    """Return the search for the first days only that have so many of its cases, or the search.
+
+    How many days those are is known from the index; what stands on each must be counted.
+    """
+    positions = _within(snapshot, positions_of(snapshot, listing.terms), listing.window)
+    looked_at = _SPARE * number
+    if looked_at >= len(positions):
+        return listing
+    rising = sort in _ASCENDING
+    day = _day_at(snapshot, int(positions[looked_at if rising else -looked_at - 1]))
+    window = listing.window
+    days = Window(window.start, day) if rising else Window(day, window.end)
+    fewer = dataclasses.replace(listing, asked=days, window=days)
+    return fewer if ladder(snapshot, scope, fewer, sort).total >= number else listing
+
+
+def _day_at(snapshot: Snapshot, position: int) -> dt.date:
+    """Return the day of creation of the case at a position."""
+    day = sa.select(_cases.created_on).where(_cases.position == position)
+    result: dt.date = _read(snapshot, day)[0][0]
+    return result
 
 
 def _keys_within(

@@ -237,6 +237,11 @@ def test_the_first_page_is_that_of_the_whole(
             page = ledger.page_of_cases(snapshot, scope, asked, sort, 7)
             assert [case.case_id for case in page.cases] == [case for _, case in wanted[:7]]
             assert page.has_after == (len(wanted) > 7)
+            for skip in (1, 7, 20):
+                later = ledger.page_of_cases(snapshot, scope, asked, sort, 7, skip=skip).cases
+                assert [case.case_id for case in later] == [
+                    case for _, case in wanted[skip : skip + 7]
+                ]
             assert ledger.ladder(snapshot, scope, asked, sort).total == len(wanted)
 
 
