@@ -485,9 +485,11 @@ def among(snapshot: Snapshot, positions: Positions) -> sa.ColumnElement[bool]:
     within = _cases.position.between(first, last)
     engine = snapshot.engine.dialect.name
     if len(positions) <= max(_LISTED[engine], (last - first) // _BITS_PER_NUMBER[engine]):
-        listed = sa.literal(positions.tolist(), sa.ARRAY(sa.Integer))
-        if engine == "duckdb":
-            listed = _as_text(positions)
+        listed = (
+            _as_text(positions)
+            if engine == "duckdb"
+            else sa.literal(positions.tolist(), sa.ARRAY(sa.Integer))
+        )
         return sa.and_(within, _OneOf(_cases.position, listed))
     # Whole bytes: the bit of a position stays at the same place within its byte.
     start = first // 8 * 8
