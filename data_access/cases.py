@@ -57,7 +57,7 @@ _BATCH = 5_000
 # For the first page of a search so many stretches of the index are looked through, and of words
 # that are not indexed so many candidates read, for each case that it shows.
 _TRIED_STRETCHES, _TRIED = 8, 20
-# For a later page, the days of so many times the cases that are passed: others may be filtered out.
+# Then the days of so many times the cases that are wanted: some of them may be filtered out.
 _SPARE = 2
 _ASCENDING: frozenset[CaseSort] = frozenset({"oldest", "overdue"})
 
@@ -413,11 +413,10 @@ def _rows(
     skip: int = 0,
 ) -> list[Case]:
     """Return cases in the order of the listing, or against it, from a place on."""
-    if listing.terms and mark is None and not skip and sort in ("newest", "oldest"):
-        keys = _likely_keys(snapshot, scope, listing, sort, limit)
+    if listing.terms and mark is None and sort in ("newest", "oldest"):
+        keys = [] if skip else _likely_keys(snapshot, scope, listing, sort, limit)
         if len(keys) == limit:
             return _cases_of(snapshot, keys)
-    if listing.terms and mark is None and skip and sort in ("newest", "oldest"):
         listing = _days_with(snapshot, scope, listing, sort, skip + limit)
     steps = ladder(snapshot, scope, listing, sort)
     rising = sort in _ASCENDING
