@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import dash
+import sqlalchemy as sa
 import structlog
 from dash import Dash
 from flask import Flask, Response, g, request
@@ -17,7 +18,7 @@ from whitenoise import WhiteNoise
 
 from components.error_page import error_page
 from data_access.cli import audit_cli, data_cli, office_cli, user_cli
-from data_access.office.book import open_book
+from data_access.office.book import OfficeError, open_book
 from data_access.settings import Settings
 from data_access.store import open_store
 from data_access.versions import StoreError
@@ -160,6 +161,10 @@ def _add_request_log(server: Flask) -> None:
         return response
 
 
+# What is raised when a database is away, or busy for too long.
+_AWAY = (OfficeError, sa.exc.OperationalError, sa.exc.TimeoutError)
+
+
 def _add_error_pages(server: Flask) -> None:
     @server.errorhandler(Exception)
     def show_error(error: Exception) -> tuple[str, int]:
@@ -168,6 +173,10 @@ def _add_error_pages(server: Flask) -> None:
         if request.path.startswith(_accounts.SUITES_PATH) and not isinstance(error, StoreError):
             # Dash raises for a file it does not have.
             return error_page(404, g.reference), 404
+        if isinstance(error, _AWAY):
+            # The browser asks again, see assets/35-connection.js.
+            log.error("database_away", exc_info=True)
+            return error_page(503, g.get("reference", "")), 503
         if request.path == _accounts.CALLBACK_PATH and not isinstance(error, StoreError):
             # Panels handle their own failures, so what arrives here is a body that no page of
             # ours sends.

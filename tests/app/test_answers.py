@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from data_access.publishing import publish
@@ -472,6 +473,22 @@ def test_a_failure_shows_a_page_with_the_reference_of_the_log(
     (told,) = (line for line in logged if line["event"] == "request_failed")
     assert f"<code>{told['reference']}</code>" in response.text
     assert response.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/", "/_dash-update-component"])
+def test_a_database_that_is_away_is_no_fault_of_the_browser(
+    demo_settings: Settings, make_server: MakeServer, monkeypatch: pytest.MonkeyPatch, path: str
+):
+    """The browser asks again after 503; 400 would stand on the page as a failure."""
+    server = make_server(demo_settings)
+
+    def locked(_book: object) -> bool:
+        raise sa.exc.OperationalError("SELECT", {}, Exception("database is locked"))
+
+    monkeypatch.setattr("pages._accounts.has_accounts", locked)
+    response = server.test_client().open(path, method="GET" if path == "/" else "POST", json={})
+    assert response.status_code == 503
+    assert "locked" not in response.text
 
 
 def test_threads_get_the_answers_to_their_own_questions(board: Board):
