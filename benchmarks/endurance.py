@@ -145,8 +145,12 @@ class _Watch:
         page.set_default_timeout(_LONGEST_WAIT_MS)
         page.on("pageerror", lambda error: self._note(f"error {str(error)[:80]}"))
         await asyncio.sleep(order.uniform(0, _PAUSE_SECONDS))
+        at = ""
         while self._left > 0:
             screen, search = order.choice(self._pages), order.choice(self._searches)
+            if at == screen.path + search:
+                continue  # nothing is asked where one already is
+            at = screen.path + search
             began = time.monotonic()
             try:
                 if page.url == "about:blank":
