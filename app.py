@@ -175,7 +175,8 @@ def _add_error_pages(server: Flask) -> None:
             return error_page(404, g.reference), 404
         if isinstance(error, _AWAY):
             # The browser asks again, see assets/35-connection.js.
-            log.error("database_away", exc_info=True)
+            name = getattr(getattr(error, "orig", None), "sqlite_errorname", None)
+            log.error("database_away", error=name, exc_info=True)
             return error_page(503, g.get("reference", "")), 503
         if request.path == _accounts.CALLBACK_PATH and not isinstance(error, StoreError):
             # Panels handle their own failures, so what arrives here is a body that no page of

@@ -142,8 +142,8 @@ def restore(settings: Settings, source: Path, office: Path | None, *, force: boo
             office.parent.mkdir(parents=True, exist_ok=True)
             building = office.with_name(office.name + ".building")
             _extract(archive, _OFFICE, building)
-            for suffix in ("-wal", "-shm"):
-                # The log of the replaced file must not be applied to the new one.
+            for suffix in ("-journal", "-wal", "-shm"):
+                # What was under way in the replaced file must not be applied to the new one.
                 office.with_name(office.name + suffix).unlink(missing_ok=True)
             building.replace(office)
             _sync(office.parent)

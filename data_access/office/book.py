@@ -11,15 +11,20 @@ import contextlib
 import fcntl
 import os
 import secrets
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection, Engine
 
 from data_access.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 metadata = sa.MetaData(
     # Constraints have the same names on every engine, so that a migration can change them.
@@ -42,6 +47,8 @@ keys = sa.Table(
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # Long enough for another worker's migration and for any write.
 _BUSY_SECONDS = 30
+# After how many seconds a file that could not be read is opened anew.
+_PAUSES = (0, 0.1, 0.5)
 # Any number, the same in every process: who holds it may migrate.
 _MIGRATION_LOCK = 7_412_345
 
@@ -80,7 +87,7 @@ class Book:
         Raises:
             OfficeError: the book cannot be opened, or its tables are of another version.
         """
-        with self._opened().connect() as connection:
+        with _begun(self._opened()) as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -90,8 +97,9 @@ class Book:
         Raises:
             OfficeError: as for ``reading``.
         """
-        with self._opened().execution_options(writes=True).begin() as connection:
+        with _begun(self._opened().execution_options(writes=True)) as connection:
             yield connection
+            connection.commit()
 
     def upgrade(self) -> None:
         """Bring the tables to this version of the code; nothing to do when they are.
@@ -157,7 +165,7 @@ class Book:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold a lock between processes: only one can switch a new SQLite file to WAL."""
+        """Hold a lock between processes: only one at a time makes or opens the file."""
         if self.file is None:
             yield
             return
@@ -176,6 +184,50 @@ def _reason(error: sa.exc.SQLAlchemyError) -> str:
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
 
 
+def _begun(engine: Engine) -> Connection:
+    """Return a connection whose transaction has begun and whose file has been read.
+
+    A server is asked by the pool whether it is there. A file may be there and what the open
+    connections know of it no longer be true: only reading tells, and helps only once all of this
+    process have been closed, since they share what they know.
+    """
+    for pause in _PAUSES if engine.dialect.name == "sqlite" else ():
+        try:
+            return _first_read(engine)
+        except sa.exc.DatabaseError as error:
+            if not _is_unreadable(error):
+                raise
+            log.warning("office_opened_anew", error=_sqlite_name(error))
+            engine.dispose()
+            time.sleep(pause)
+    return _first_read(engine)
+
+
+def _first_read(engine: Engine) -> Connection:
+    connection = engine.connect()
+    try:
+        connection.begin()
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA schema_version")
+    except BaseException:
+        # Not back into the pool: the next one would get it.
+        connection.invalidate()
+        connection.close()
+        raise
+    return connection
+
+
+def _sqlite_name(error: sa.exc.DatabaseError) -> str:
+    """Return SQLite's own name of an error, which says more than its words."""
+    return str(getattr(error.orig, "sqlite_errorname", ""))
+
+
+def _is_unreadable(error: sa.exc.DatabaseError) -> bool:
+    # The lower eight bits are the kind.
+    kind = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    return kind in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT)
+
+
 def _prepare_sqlite(engine: Engine) -> None:
     @sa.event.listens_for(engine, "connect")
     def set_up(connection: Any, _: Any) -> None:
@@ -183,7 +235,11 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        # No log beside the file (WAL): whether it may be deleted hangs on locks that idle
+        # connections hold, and what was written is lost with it where a disk, or somebody who
+        # merely reads the file in this process, drops them. Writes here are few and short.
+        with contextlib.suppress(sqlite3.OperationalError):  # an older server has it open
+            cursor.execute("PRAGMA journal_mode = DELETE")
         # An entry of the audit that was answered must survive a power failure.
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import multiprocessing
+import os
 import pkgutil
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from click.testing import CliRunner
+from structlog.testing import capture_logs
 
 import data_access.office
 from data_access.cli import audit_cli, office_cli, user_cli
@@ -131,6 +135,79 @@ def test_what_fails_is_undone_as_a_whole(book: Book):
     with pytest.raises(sa.exc.IntegrityError):
         twice()
     assert verify(book)[0] == 0
+
+
+def test_who_merely_reads_the_file_in_this_process_does_no_harm(tmp_path: Path):
+    settings = Settings(_env_file=None, data_dir=tmp_path)
+    book = open_book(settings)
+    record(book, "zhang", "export", "1")
+    assert book.file is not None
+    # Whatever locks this process had on the file are gone with that.
+    book.file.read_bytes()
+    spawn = multiprocessing.get_context("spawn")
+    other = spawn.Process(target=_open_and_record, args=(settings, 1))
+    other.start()
+    other.join(60)
+    with book.reading() as first, book.reading() as second:
+        assert not first.closed
+        assert not second.closed
+    for _ in range(10):
+        record(book, "zhang", "export", "2")
+        assert not has_accounts(book)
+    assert verify(book)[::2] == (12, None)
+    book.close()
+    # Nothing but the file holds it.
+    assert {path.name for path in tmp_path.iterdir()} == {"office.sqlite", "office.sqlite.lock"}
+    assert verify(book)[::2] == (12, None)
+    book.close()
+
+
+def test_a_file_that_cannot_be_read_any_more_is_opened_anew(tmp_path: Path):
+    settings = Settings(_env_file=None, data_dir=tmp_path)
+    book = open_book(settings)
+    record(book, "zhang", "export", "1")
+    # What its connection reads from is taken from it, as by somebody who closes a descriptor twice.
+    ours = [
+        int(each.name) for each in Path("/proc/self/fd").iterdir() if _leads_to(each, book.file)
+    ]
+    assert ours
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for each in ours:
+        os.dup2(folder, each)
+    os.close(folder)
+    with capture_logs() as said:
+        assert verify(book)[::2] == (1, None)
+        record(book, "zhang", "export", "2")
+    assert [line["error"] for line in said if line["event"] == "office_opened_anew"] == [
+        "SQLITE_IOERR_READ"
+    ]
+    assert verify(book)[::2] == (2, None)
+    book.close()
+
+
+def _leads_to(descriptor: Path, file: Path | None) -> bool:
+    try:
+        return descriptor.readlink() == file
+    except OSError:  # it has been closed meanwhile
+        return False
+
+
+def test_a_book_of_an_older_version_is_taken_over(tmp_path: Path):
+    settings = Settings(_env_file=None, data_dir=tmp_path)
+    book = open_book(settings)
+    record(book, "zhang", "export", "1")
+    book.close()
+    assert book.file is not None
+    with contextlib.closing(sqlite3.connect(book.file)) as older:
+        assert older.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+        # While the older one runs both go on as it does; afterwards this one does as it likes.
+        record(book, "zhang", "export", "2")
+        book.close()
+        assert older.execute("SELECT count(*) FROM audit").fetchone() == (2,)
+    assert verify(book)[::2] == (2, None)
+    book.close()
+    with contextlib.closing(sqlite3.connect(book.file)) as looked:
+        assert looked.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
 def test_a_secret_is_shared_and_kept(office: Settings, book: Book):
