@@ -11,6 +11,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 from werkzeug.test import Client
 
+from components.plain import make_elements_quickly
 from data_access.office.accounts import has_accounts
 from data_access.office.book import OfficeError, open_book
 from data_access.settings import Settings
@@ -80,11 +81,12 @@ def _is_loopback(host: str) -> bool:
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Ask for two pages before the first visitor does.
+    """Get ready, and ask for two pages before the first visitor does.
 
     Dash finishes its set-up in the first request and is not safe under threads while it does; and
     the first query opens the database.
     """
+    make_elements_quickly()
     client = Client(worker.wsgi)
     for path in ("/healthz", "/"):
         # As from this machine: without an account nobody else is answered.

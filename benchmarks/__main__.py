@@ -29,6 +29,7 @@ from benchmarks import (
 )
 from benchmarks.data_set import demo_data
 from benchmarks.report import Figure, table
+from components.plain import make_elements_quickly
 from data_access.settings import Settings
 from data_access.store import Snapshot, Store
 
@@ -96,6 +97,7 @@ def _parts(options: argparse.Namespace, cases: int) -> dict[str, Callable[[], li
     made = demo_data(options.data, cases)
     settings = Settings(data_dir=made.directory, database_url="", log_level="ERROR")
     server = create_app(settings)
+    make_elements_quickly()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     store: Store = server.extensions["board_store"]
     pages = conversation.pages(server)

@@ -14,7 +14,6 @@ from dash import html
 
 from components.axes import spark_window
 from components.formatting import interval_text, value_text, week_text
-from components.plain import quick
 from domain.comparison import Weeks
 from domain.metrics import Metric
 
@@ -31,8 +30,7 @@ def svg_image(parts: list[str], width: int, height: int, alt: str, class_name: s
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}">{"".join(parts)}</svg>'
     )
-    return quick(
-        html.Img,
+    return html.Img(
         src="data:image/svg+xml," + quote(svg, safe=" =:/'(),;"),
         width=width,
         height=height,

@@ -14,7 +14,6 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from components.formatting import count, day, moment, sample_text, value_text, week_text
-from components.plain import Kind, quick
 from domain.metrics import Metric
 
 Content: TypeAlias = str | int | float | Component | Sequence[Any] | None
@@ -138,9 +137,9 @@ def _row(columns: Sequence[Column], row: Row) -> html.Tr:
     return _cell(html.Tr, cells, "row-marked" if row.marked else None)
 
 
-def _cell(kind: type[Kind], content: Any, name: str | None, **more: str) -> Kind:
+def _cell(kind: Any, content: Any, name: str | None, **more: str) -> Any:
     given = {**more, "className": name} if name else more
-    return quick(kind, content, **given)
+    return kind(content, **given)
 
 
 def _content(content: Content) -> Any:

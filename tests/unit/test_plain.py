@@ -2,8 +2,10 @@
 
 import pytest
 from dash import dcc, html
+from dash.development.base_component import Component
+from plotly.io.json import to_json_plotly
 
-from components.plain import Html, plain
+from components.plain import Html, make_elements_quickly, plain
 
 
 def test_text_and_attributes_are_escaped():
@@ -38,3 +40,30 @@ def test_what_has_an_id_or_is_alive_stays_a_component():
     assert isinstance(made.children[0], Html)
     assert made.children[1].children is graph
     assert isinstance(plain(html.Div("x", id="kept")), html.Div)
+
+
+def _every_element() -> list[Component]:
+    kinds = [kind for kind in vars(html).values() if isinstance(kind, type)]
+    link = dcc.Link(["区", html.B("名")], href="/x", id={"type": "a", "index": 1})
+    return [
+        *(kind() for kind in kinds),
+        *(kind("文", id="x", className="c", **{"data-x": "1"}) for kind in kinds),
+        html.Div(children=[link, None, "文"], style={"color": "red"}),
+        link,
+    ]
+
+
+def test_elements_made_quickly_are_the_same(monkeypatch: pytest.MonkeyPatch):
+    for kind in (*vars(html).values(), dcc.Link):
+        if isinstance(kind, type):
+            monkeypatch.setattr(kind, "__init__", vars(kind)["__init__"])  # put back afterwards
+    slowly = _every_element()
+    with pytest.raises(TypeError, match="unexpected"):
+        html.Div(classname="c")
+    make_elements_quickly()
+    quickly = _every_element()
+    html.Div(classname="c")
+    for one, other in zip(slowly, quickly, strict=True):
+        assert to_json_plotly(one) == to_json_plotly(other)
+        assert repr(one) == repr(other)
+    assert to_json_plotly(plain(slowly)) == to_json_plotly(plain(quickly))
