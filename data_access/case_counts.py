@@ -10,7 +10,7 @@ by everyone who asks the same: nobody may change it.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -122,8 +122,9 @@ def _asked(filters: Filters) -> Filters:
     )
 
 
-def _ids(frame: pd.DataFrame, codes: Sequence[str]) -> list[int]:
-    return [int(value) for value in frame.loc[frame["code"].isin(list(codes)), "id"]]
+def _ids(snapshot: Snapshot, table: str, codes: Iterable[str]) -> list[int]:
+    known = snapshot.reference.lookup(table, "code", "id")
+    return sorted(known[code] for code in set(codes) if code in known)
 
 
 def _source(scope: Scope, filters: Filters, group: Group | None) -> Table:
@@ -149,13 +150,12 @@ def conditions(
     Raises:
         KeyError: the scope is of units and the table is an aggregate.
     """
-    reference = snapshot.reference
     columns = {
-        "district": ("district_id", reference.districts),
-        "subdistrict": ("subdistrict_id", reference.subdistricts),
-        "topic": ("topic_id", reference.topics),
-        "channel": ("channel_id", reference.channels),
-        "unit": ("lead_unit_id", reference.units),
+        "district": ("district_id", "districts"),
+        "subdistrict": ("subdistrict_id", "subdistricts"),
+        "topic": ("topic_id", "topics"),
+        "channel": ("channel_id", "channels"),
+        "unit": ("lead_unit_id", "units"),
     }
     result: list[ColumnElement[bool]] = []
     if table is schema.cases:
@@ -163,27 +163,28 @@ def conditions(
     if filters.basis == "assessed":
         result.append(table.c.excluded == false())
     if scope.districts is not None:
-        ids = _ids(reference.districts, sorted(scope.districts))
+        ids = _ids(snapshot, "districts", scope.districts)
         result.append(table.c.district_id.in_(ids))
     if scope.units is not None:
         # An aggregate has no such column: a KeyError rather than the figures of everybody.
-        ids = _ids(reference.units, sorted(scope.units))
+        ids = _ids(snapshot, "units", scope.units)
         result.append(table.c.lead_unit_id.in_(ids))
     for dimension in DIMENSIONS:
         codes = getattr(filters, dimension)
         if not codes:
             continue
         if dimension == "category":
-            result.append(table.c.category_id.in_(_category_ids(reference.categories, codes)))
+            result.append(table.c.category_id.in_(_category_ids(snapshot, codes)))
         else:
-            column, frame = columns[dimension]
-            result.append(table.c[column].in_(_ids(frame, codes)))
+            column, known = columns[dimension]
+            result.append(table.c[column].in_(_ids(snapshot, known, codes)))
     return result
 
 
-def _category_ids(categories: pd.DataFrame, codes: Sequence[str]) -> list[int]:
+def _category_ids(snapshot: Snapshot, codes: Sequence[str]) -> list[int]:
     """Return the chosen categories and everything below them."""
-    chosen = _ids(categories, codes)
+    categories = snapshot.reference.categories
+    chosen = _ids(snapshot, "categories", codes)
     below = (
         categories["id"].isin(chosen)
         | categories["level1_id"].isin(chosen)
@@ -232,7 +233,7 @@ def _by_window(
 def _of_all(
     snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows, group: Group
 ) -> list[pd.DataFrame]:
-    frame = _own(scope, _reference_of(snapshot, group), group)
+    frame = _own(scope, getattr(snapshot.reference, _TABLES[group]), group)
     place = {int(identity): row for row, identity in enumerate(frame["id"])}
     number = {name: position for position, (name, _) in enumerate(windows)}
     counts = np.zeros((len(windows), len(frame), len(COUNT_COLUMNS)), dtype="int64")
@@ -301,16 +302,14 @@ def _read(snapshot: Snapshot, statement: Select | CompoundSelect) -> list[tuple]
         return [tuple(row) for row in connection.execute(statement)]
 
 
-def _reference_of(snapshot: Snapshot, group: Group) -> pd.DataFrame:
-    reference = snapshot.reference
-    frames: Mapping[str, pd.DataFrame] = {
-        "district": reference.districts,
-        "subdistrict": reference.subdistricts,
-        "category": reference.categories,
-        "topic": reference.topics,
-        "unit": reference.units,
-    }
-    return frames[group]
+# The table of the reference that has the groups.
+_TABLES: Mapping[Group, str] = {
+    "district": "districts",
+    "subdistrict": "subdistricts",
+    "category": "categories",
+    "topic": "topics",
+    "unit": "units",
+}
 
 
 def _own(scope: Scope, frame: pd.DataFrame, group: Group) -> pd.DataFrame:
@@ -331,16 +330,16 @@ def _labelled(
 
     Plain Python: pandas takes longer to build its indexes than to sum a few hundred rows.
     """
-    frame = _reference_of(snapshot, group)
-    labels = {
-        int(identity): (position, str(code), str(name))
-        for position, (identity, code, name) in enumerate(
-            zip(frame["id"], frame["code"], frame["name"], strict=True)
-        )
-    }
-    unknown = (len(labels), UNPLACED, "")
+    reference, table = snapshot.reference, _TABLES[group]
+    rank = reference.rank(table)
+    code_of, name_of = (reference.lookup(table, "id", column) for column in ("code", "name"))
+    unknown = (len(rank), UNPLACED, "")
     wanted = [row for row in rows if not (row[2] and filters.basis == "assessed")]
-    pairs = [(row[0], labels.get(row[1], unknown)) for row in wanted]
+    labels = {
+        each: (rank[each], code_of[each], name_of[each]) if each in rank else unknown
+        for each in {row[1] for row in wanted}
+    }
+    pairs = [(row[0], labels[row[1]]) for row in wanted]
     ordered = sorted(set(pairs), key=lambda pair: (order(pair[0]), pair[1][0]))
     place = {pair: position for position, pair in enumerate(ordered)}
     summed = np.zeros((len(ordered), len(COUNT_COLUMNS)), dtype="int64")

@@ -115,8 +115,7 @@ def _labelled(snapshot: Snapshot, rows: list[tuple]) -> pd.DataFrame:
     """Return the frame of rows of window, part, category, topic and counts."""
     reference = snapshot.reference
     code_of, topic_of = (
-        dict(zip(frame["id"], frame["code"], strict=True))
-        for frame in (reference.categories, reference.topics)
+        reference.lookup(table, "id", "code") for table in ("categories", "topics")
     )
     # An order of its own: the database has none, and what is summed or tied must not depend on it.
     rows = sorted(rows, key=lambda row: (row[0], row[2] or 0, row[3] or 0, row[1]))
@@ -231,9 +230,8 @@ def _communities(
         )
         .limit(limit)
     )  # fmt: skip
-    streets = snapshot.reference.subdistricts
     code_of, name_of = (
-        dict(zip(streets["id"], streets[each], strict=True)) for each in ("code", "name")
+        snapshot.reference.lookup("subdistricts", "id", each) for each in ("code", "name")
     )
     records = [
         (str(code_of.get(row[0], "")), str(name_of.get(row[0], "")), *row[1:])
@@ -280,8 +278,7 @@ def _oldest(snapshot: Snapshot, scope: Scope, filters: Filters, limit: int) -> p
     )
     reference = snapshot.reference
     street, category = (
-        dict(zip(frame["id"], frame["name"], strict=True))
-        for frame in (reference.subdistricts, reference.categories)
+        reference.lookup(table, "id", "name") for table in ("subdistricts", "categories")
     )
     records = [
         (

@@ -294,8 +294,7 @@ def _newest(
     )
     with snapshot.engine.connect() as connection:
         rows = connection.execute(statement).all()
-    categories = snapshot.reference.categories
-    name_of = dict(zip(categories["id"], categories["name"], strict=True))
+    name_of = snapshot.reference.lookup("categories", "id", "name")
     records = [
         (
             row.case_id,

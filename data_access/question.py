@@ -105,22 +105,16 @@ class Question:
 
 def names(snapshot: Snapshot) -> Mapping[str, Mapping[str, str]]:
     """Return dimension → code → name of a data version."""
-    reference = snapshot.reference
-    frames = {
-        "district": reference.districts,
-        "subdistrict": reference.subdistricts,
-        "topic": reference.topics,
-        "category": reference.categories,
-        "channel": reference.channels,
-        "unit": reference.units,
+    tables = {
+        "district": "districts",
+        "subdistrict": "subdistricts",
+        "topic": "topics",
+        "category": "categories",
+        "channel": "channels",
+        "unit": "units",
     }
-    return snapshot.cached(
-        ("names",),
-        lambda: {
-            name: dict(zip(frame["code"], frame["name"], strict=True))
-            for name, frame in frames.items()
-        },
-    )
+    lookup = snapshot.reference.lookup
+    return {name: lookup(table, "code", "name") for name, table in tables.items()}
 
 
 # Results kept for each scope that is narrower than the city.

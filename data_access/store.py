@@ -6,9 +6,9 @@ import datetime as dt
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -88,6 +88,30 @@ class Reference:
     kinds: pd.DataFrame
     topics: pd.DataFrame
     topic_categories: pd.DataFrame
+    _known: dict[tuple[str, str, str], dict[Any, Any]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def lookup(self, table: str, by: str, column: str) -> Mapping[Any, Any]:
+        """Return one column → another of a table, in its order; made once: frames are slow to ask.
+
+        Args:
+            table: name of an attribute.
+            by: a column whose values name one row each, ``id`` (int) or ``code`` (str).
+            column: any other.
+        """
+        key = (table, by, column)
+        if key not in self._known:
+            frame = getattr(self, table)
+            self._known[key] = dict(zip(frame[by].tolist(), frame[column].tolist(), strict=True))
+        return self._known[key]
+
+    def rank(self, table: str) -> Mapping[int, int]:
+        """Return id → number of its row."""
+        key = (table, "id", "")
+        if key not in self._known:
+            self._known[key] = {id_: row for row, id_ in enumerate(getattr(self, table)["id"])}
+        return self._known[key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,8 +250,9 @@ def _read_snapshot(settings: Settings, key: VersionKey, engine: Engine) -> Snaps
         rules = connection.execute(sa.select(schema.rules)).mappings().all()
         reference = Reference(
             **{
-                field.name: _reference_table(connection, schema.metadata.tables[field.name])
-                for field in fields(Reference)
+                each.name: _reference_table(connection, schema.metadata.tables[each.name])
+                for each in fields(Reference)
+                if each.init
             }
         )
     return Snapshot(

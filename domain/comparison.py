@@ -54,7 +54,11 @@ def aligned(rows: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
 
 def of_window(rows: pd.DataFrame, window: str) -> pd.DataFrame:
     """Return the rows of one window."""
-    return rows[(rows["window"] == window).to_numpy()].reset_index(drop=True)
+    found = np.flatnonzero(rows["window"].to_numpy() == window)
+    # As counted they lie together, and a slice copies nothing.
+    together = len(found) > 0 and found[-1] - found[0] + 1 == len(found)
+    chosen = slice(found[0], found[-1] + 1) if together else found
+    return rows.iloc[chosen].reset_index(drop=True)
 
 
 def measured(
@@ -105,22 +109,18 @@ def weekly_estimates(
     Columns: ``week_start``, ``week_end`` (date), ``value``, ``n``, ``low``, ``high`` (float64),
     ``mature`` (bool: the week is over and mature enough to be compared).
     """
-    return weekly_by_group(rows.assign(code=""), [""], weeks, metric, rules)[0]
+    return pd.DataFrame(weeks_of_all(rows, weeks, metric, rules))
 
 
 # Week by week, the columns of ``weekly_estimates`` as arrays: a frame takes longer to make.
 Weeks: TypeAlias = Mapping[str, np.ndarray]
 
 
-def weekly_by_group(
-    rows: pd.DataFrame,
-    codes: Sequence[str],
-    weeks: Sequence[Window],
-    metric: Metric,
-    rules: Rules,
-) -> list[pd.DataFrame]:
-    """Return ``weekly_estimates`` of each group, in the order of ``codes``."""
-    return [pd.DataFrame(each) for each in weeks_by_group(rows, codes, weeks, metric, rules)]
+def weeks_of_all(
+    rows: pd.DataFrame, weeks: Sequence[Window], metric: Metric, rules: Rules
+) -> Weeks:
+    """Return ``weekly_estimates`` as arrays."""
+    return _weekly(rows, np.zeros(len(rows), dtype="intp"), 1, weeks, metric, rules)[0]
 
 
 def weeks_by_group(
@@ -140,16 +140,24 @@ def weeks_by_group(
         rules: maturity.
     """
     place = {code: position for position, code in enumerate(codes)}
+    groups = np.array([place.get(code, -1) for code in rows["code"].tolist()], dtype="intp")
+    return _weekly(rows, groups, len(codes), weeks, metric, rules)
+
+
+def _weekly(
+    rows: pd.DataFrame,
+    groups: np.ndarray,
+    number: int,
+    weeks: Sequence[Window],
+    metric: Metric,
+    rules: Rules,
+) -> list[Weeks]:
+    """Return the weeks of so many groups; ``groups`` has that of each row, -1 for none."""
     week = {each.start: position for position, each in enumerate(weeks)}
-    counts = np.zeros((len(codes), len(weeks), len(COUNT_COLUMNS)))
-    wanted = [
-        (row, place[code], week[start])
-        for row, (code, start) in enumerate(zip(rows["code"], rows["week_start"], strict=True))
-        if code in place and start in week
-    ]
-    if wanted:
-        kept, places, starts = (list(each) for each in zip(*wanted, strict=True))
-        np.add.at(counts, (places, starts), rows[COUNT_INDEX].to_numpy()[kept])
+    starts = np.array([week.get(start, -1) for start in rows["week_start"].tolist()], dtype="intp")
+    counts = np.zeros((number, len(weeks), len(COUNT_COLUMNS)))
+    kept = (groups >= 0) & (starts >= 0)
+    np.add.at(counts, (groups[kept], starts[kept]), rows[COUNT_INDEX].to_numpy()[kept])
     columns = dict(zip(COUNT_COLUMNS, np.moveaxis(counts, 2, 0), strict=True))
     points = estimated(columns, metric, rules)
     over = np.array([each.days == 7 for each in weeks])
@@ -164,7 +172,7 @@ def weeks_by_group(
         days
         | {name: values[position] for name, values in points.items()}
         | {"mature": mature[position]}
-        for position in range(len(codes))
+        for position in range(number)
     ]
 
 

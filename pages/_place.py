@@ -766,7 +766,7 @@ def _ancestors(subject: Subject, level: int) -> dict[str, str]:
 
     def read() -> dict[str, str]:
         categories = snapshot.reference.categories
-        code_of = dict(zip(categories["id"], categories["code"], strict=True))
+        code_of = snapshot.reference.lookup("categories", "id", "code")
         result = {}
         for row in categories.itertuples(index=False):
             steps = [row.level1_id, row.level2_id, row.level3_id][: min(level, int(row.level))]

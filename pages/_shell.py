@@ -285,7 +285,7 @@ def _options(question: Question, dimension: str) -> list[dict[str, str]]:
 def _category_options(question: Question) -> list[dict[str, str]]:
     """Return the categories in the order of the tree, each below its parent."""
     categories = question.snapshot.reference.categories
-    name_of = dict(zip(categories["id"], categories["name"], strict=True))
+    name_of = question.snapshot.reference.lookup("categories", "id", "name")
     rows = []
     for row in categories.itertuples(index=False):
         path = [row.level1_id, row.level2_id, row.level3_id][: int(row.level)]

@@ -59,12 +59,12 @@ from domain.comparison import (
     measured,
     of_window,
     per_ten_thousand,
-    weekly_by_group,
     weekly_estimates,
+    weeks_by_group,
+    weeks_of_all,
 )
 from domain.filters import BASIS_LABELS, COMPARE_LABELS, to_search
 from domain.metrics import HEADLINE, METRICS, Change, Metric, broken_identities, total
-from domain.outcomes import COUNT_COLUMNS
 from domain.periods import Window, present, weeks_before
 from domain.schedule import ATTENTION, GOOD, STATUS_WORDS
 from domain.signals import Signal
@@ -226,7 +226,7 @@ def _wholes(question: Question, rows: pd.DataFrame) -> dict[str, Measured]:
 def _cards(question: Question, wholes: dict[str, Measured]) -> list[html.Article]:
     windows = dict(question.windows)
     weeks = _weeks(question)[-SPARK_WEEKS:]
-    weekly = _in_weeks(question).groupby("week_start", as_index=False)[list(COUNT_COLUMNS)].sum()
+    weekly = _in_weeks(question)
     closed = closings_by_window(
         question.snapshot, reader(), question.filters, (("now", windows["now"]),)
     )["now"]
@@ -236,7 +236,7 @@ def _cards(question: Question, wholes: dict[str, Measured]) -> list[html.Article
         cards.append(
             headline_card(
                 wholes[key],
-                weekly_estimates(weekly, weeks, metric, question.rules),
+                weeks_of_all(weekly, weeks, metric, question.rules),
                 href=_narrowed(question, indicator=key),
                 definition_href=_definition(question, metric),
                 # 0 may only mean that the source gives no times of closing.
@@ -346,7 +346,7 @@ def _compared_places(question: Question) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = group_rows(places, now, before, question.filters.indicator, question.rules, days)
     metric = METRICS[question.filters.indicator]
     table["spark"] = pd.Series(
-        weekly_by_group(
+        weeks_by_group(
             _in_weeks(question),
             list(table["code"]),
             _weeks(question)[-SPARK_WEEKS:],

@@ -13,8 +13,8 @@ from domain.comparison import (
     measured,
     of_window,
     per_ten_thousand,
-    weekly_by_group,
     weekly_estimates,
+    weeks_by_group,
 )
 from domain.metrics import METRICS, estimate, total
 from domain.outcomes import COUNT_COLUMNS
@@ -125,10 +125,10 @@ def test_weeks_of_groups_equal_those_of_each_alone():
         ],
         code=["a", "a", "a", "b", "b"],
     )  # fmt: skip
-    frames = weekly_by_group(rows, ["b", "none", "a"], WEEKS, RESOLUTION, RULES)
+    frames = weeks_by_group(rows, ["b", "none", "a"], WEEKS, RESOLUTION, RULES)
     for code, frame in zip(["b", "none", "a"], frames, strict=True):
         alone = weekly_estimates(rows[rows["code"] == code], WEEKS, RESOLUTION, RULES)
-        pd.testing.assert_frame_equal(frame, alone)
+        pd.testing.assert_frame_equal(pd.DataFrame(frame), alone)
 
 
 # --- Places -------------------------------------------------------------------------------------
