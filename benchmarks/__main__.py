@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import tempfile
 import time
@@ -12,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
+import sqlalchemy as sa
 import structlog
 
 from app import create_app
@@ -36,6 +38,8 @@ from data_access.store import Snapshot, Store
 _USUAL = ("demo", "pages", "raw", "ledger", "naive", "browser", "memory", "load", "crowd")
 # Takes minutes by its nature: only when it is asked for.
 _PARTS = (*_USUAL, "endurance")
+# The others compare with DuckDB itself, or take its files for their own.
+_ON_A_SERVER = ("demo", "pages", "ledger", "browser", "memory")
 _PACKAGES = ("dash", "plotly", "pandas", "duckdb", "gunicorn")
 
 
@@ -45,7 +49,7 @@ def main() -> int:
     options.data.mkdir(parents=True, exist_ok=True)
     results: list[dict[str, object]] = []
     failed = False
-    print(_machine())
+    print(_machine(options.server))
     for cases in options.cases:
         print(f"\n## {cases:,} cases\n", flush=True)
         for name, part in _parts(options, cases).items():
@@ -62,7 +66,7 @@ def main() -> int:
             print(table(figures, cases), "\n", flush=True)
             results += [{"cases": cases, "part": name, **one.as_json(cases)} for one in figures]
             if options.out:
-                content = {"machine": _machine(), "results": results}
+                content = {"machine": _machine(options.server), "results": results}
                 options.out.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
     return int(failed)
 
@@ -70,7 +74,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--cases", type=int, nargs="+", default=[3_000_000], metavar="N")
-    parser.add_argument("--only", default=",".join(_USUAL), help=f"some of {','.join(_PARTS)}")
+    parser.add_argument("--only", help=f"some of {','.join(_PARTS)}")
     parser.add_argument(
         "--data",
         type=Path,
@@ -84,18 +88,25 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10, help="of the part endurance")
     parser.add_argument("--out", type=Path, help="save the figures as JSON")
     options = parser.parse_args()
-    options.only = options.only.split(",")
+    options.server = os.environ.get("TEST_DATABASE_URL", "")
+    usual = _ON_A_SERVER if options.server else _USUAL
+    options.only = options.only.split(",") if options.only else usual
     unknown = set(options.only) - set(_PARTS)
     if unknown:
         parser.error(f"--only: no such part: {', '.join(sorted(unknown))}")
+    elsewhere = set(options.only) - set(_ON_A_SERVER)
+    if options.server and elsewhere:
+        parser.error(
+            f"on DuckDB files only, unset TEST_DATABASE_URL: {', '.join(sorted(elsewhere))}"
+        )
     options.data = options.data.resolve()
     return options
 
 
 def _parts(options: argparse.Namespace, cases: int) -> dict[str, Callable[[], list[Figure]]]:
     """Return each part's name → how it is measured for a number of cases."""
-    made = demo_data(options.data, cases)
-    settings = Settings(data_dir=made.directory, database_url="", log_level="ERROR")
+    made = demo_data(options.data, cases, options.server)
+    settings = Settings(data_dir=made.directory, database_url=made.database_url, log_level="ERROR")
     server = create_app(settings)
     make_elements_quickly()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
@@ -115,8 +126,8 @@ def _parts(options: argparse.Namespace, cases: int) -> dict[str, Callable[[], li
         "raw": lambda: raw_duckdb.measure(server, pages, changes, repeat),
         "ledger": lambda: ledger.measure(snapshot(), repeat),
         "naive": lambda: naive_dash.measure(server, made.directory, cases),
-        "browser": lambda: browser.measure(made.directory, pages, repeat),
-        "memory": lambda: memory.measure(made.directory, pages, changes),
+        "browser": lambda: browser.measure(made, pages, repeat),
+        "memory": lambda: memory.measure(made, pages, changes),
         "load": lambda: load_speed.measure(snapshot(), options.data, min(cases, options.load_rows)),
         "crowd": lambda: crowd.measure(snapshot(), options.data, pages, changes),
         "endurance": lambda: endurance.measure(
@@ -125,13 +136,21 @@ def _parts(options: argparse.Namespace, cases: int) -> dict[str, Callable[[], li
     }
 
 
-def _machine() -> str:
+def _machine(server: str) -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     gigabytes = psutil.virtual_memory().total / 1e9
     return (
         f"{psutil.cpu_count()} cores, {gigabytes:.0f} GB, {platform.system()}, "
         f"Python {platform.python_version()}, {packages}"
+        f"{f', on {_version_of(server)}' if server else ''}"
     )
+
+
+def _version_of(server: str) -> str:
+    with sa.create_engine(server, poolclass=sa.NullPool).connect() as connection:
+        shown = connection.execute(sa.text("SHOW server_version")).scalar_one()
+        buffers = connection.execute(sa.text("SHOW shared_buffers")).scalar_one()
+    return f"PostgreSQL {shown} with {buffers} of buffers"
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import BrowserContext, sync_playwright
 from playwright.sync_api import Page as Tab
 
 from benchmarks.conversation import Page
+from benchmarks.data_set import DataSet
 from benchmarks.processes import served
 from benchmarks.report import Figure, median, p95
 
@@ -57,10 +57,10 @@ _NOW = """({...window.__seen, now: performance.now(),
 _AGAIN = "Object.assign(window.__seen, {asked: 0, from: 0, painted: 0})"
 
 
-def measure(data_dir: Path, pages: list[Page], repeat: int) -> list[Figure]:
+def measure(made: DataSet, pages: list[Page], repeat: int) -> list[Figure]:
     """Return bytes and time of first and next visit of every page, and the times of clicks."""
     executable = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-    with served(data_dir) as server, sync_playwright() as playwright:
+    with served(made.directory, made.database_url) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=list(_ARGUMENTS))
         try:
             figures = []

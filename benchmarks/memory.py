@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from benchmarks.conversation import Page, Reader, to_port
+from benchmarks.data_set import DataSet
 from benchmarks.processes import served
 from benchmarks.report import Figure
 
@@ -15,10 +15,10 @@ _REQUESTS = 400
 _LONGEST_SECONDS = 180
 
 
-def measure(data_dir: Path, pages: list[Page], changes: dict[str, str]) -> list[Figure]:
+def measure(made: DataSet, pages: list[Page], changes: dict[str, str]) -> list[Figure]:
     """Return the resident memory of the largest worker after its warm-up and after use."""
     order = random.Random(1)
-    with served(data_dir) as server, ThreadPoolExecutor(4) as parallel:
+    with served(made.directory, made.database_url) as server, ThreadPoolExecutor(4) as parallel:
         before = max(server.worker_rss())
         reader, asked, failed = Reader(to_port(server.port), parallel), 0, 0
         until = time.monotonic() + _LONGEST_SECONDS

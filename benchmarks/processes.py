@@ -39,12 +39,15 @@ def flask(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "flask", "--app", "app", *arguments]
 
 
-def environment(data_dir: Path) -> dict[str, str]:
-    """Return the environment in which commands and servers use this data, in DuckDB files."""
-    return {**os.environ, "BOARD_DATA_DIR": str(data_dir), "BOARD_DATABASE_URL": ""}
+def environment(data_dir: Path, database_url: str = "") -> dict[str, str]:
+    """Return the environment in which commands and servers use this data.
+
+    It is in DuckDB files if there is no ``database_url``.
+    """
+    return {**os.environ, "BOARD_DATA_DIR": str(data_dir), "BOARD_DATABASE_URL": database_url}
 
 
-def run(command: Sequence[str], data_dir: Path, timeout: float) -> Finished:
+def run(command: Sequence[str], data_dir: Path, timeout: float, database_url: str = "") -> Finished:
     """Return what a command took, once it has ended well.
 
     Raises:
@@ -53,7 +56,11 @@ def run(command: Sequence[str], data_dir: Path, timeout: float) -> Finished:
     started, peak = time.perf_counter(), 0
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            command, cwd=CHECKOUT, env=environment(data_dir), stdout=output, stderr=output
+            command,
+            cwd=CHECKOUT,
+            env=environment(data_dir, database_url),
+            stdout=output,
+            stderr=output,
         )
         try:
             watched = psutil.Process(process.pid)
@@ -102,7 +109,7 @@ class Server:
 
 
 @contextmanager
-def served(data_dir: Path) -> Iterator[Server]:
+def served(data_dir: Path, database_url: str = "") -> Iterator[Server]:
     """Give a server of this data that has answered, and stop it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -111,7 +118,7 @@ def served(data_dir: Path) -> Iterator[Server]:
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py"],
         cwd=CHECKOUT,
-        env={**environment(data_dir), "PORT": str(port)},
+        env={**environment(data_dir, database_url), "PORT": str(port)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from data_access import schema
 from data_access.case_counts import conditions
 from data_access.limits import programme_conditions
 from data_access.store import Snapshot
-from data_access.words import Positions, near
+from data_access.words import near
 from domain.filters import Filters
 from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
 from domain.periods import Window
@@ -352,130 +352,146 @@ def _topic_weeks(
 
 
 def cases_of_topic(
-    snapshot: Snapshot, scope: Scope, filters: Filters, topic: str, kind: str, limit: int = 10
-) -> pd.DataFrame:
-    """Return some cases of a topic: "newest", "oldest_open" or "repeated".
+    snapshot: Snapshot, scope: Scope, filters: Filters, topic: str, limit: int = 10
+) -> Mapping[str, pd.DataFrame]:
+    """Return "newest", "oldest_open" and "repeated" cases of a topic, at most so many each.
 
     Columns: ``case_id``, ``created_at`` (datetime), ``due_at`` (datetime or NaT), ``place``,
     ``category``, ``summary`` (str), ``closed`` (bool). No caller is in the data. ``repeated`` has
     the cases that most others repeat, with their number in ``repeats`` (int64; else 0).
     """
     asked = _place_only(filters).narrowed(topic=(topic,))
-    key = ("topic cases", scope, asked, kind, limit)
-    return snapshot.cached(key, lambda: _cases(snapshot, scope, asked, kind, limit))
+    key = ("topic cases", scope, asked, limit)
+    return snapshot.cached(key, lambda: _cases(snapshot, scope, asked, limit))
 
 
 def _cases(
-    snapshot: Snapshot, scope: Scope, filters: Filters, kind: str, limit: int
-) -> pd.DataFrame:
+    snapshot: Snapshot, scope: Scope, filters: Filters, limit: int
+) -> Mapping[str, pd.DataFrame]:
     cases = schema.cases
     where = conditions(snapshot, scope, filters, cases)
     # By state: what was closed after the cut-off is open, as in every figure.
     is_open = schema.is_open(cases.c.state)
-    names = ("case_id", "created_at", "due_at", "summary")
+    of_newest, of_oldest = _days_of_the_first(snapshot, scope, filters, limit)
+    position = sa.select(cases.c.position).where(*where).limit(limit)
+    newest = position.where(*of_newest).order_by(cases.c.created_at.desc(), cases.c.case_id)
+    # Positions are in order of time and number.
+    oldest = position.where(is_open, *of_oldest).order_by(cases.c.position)
+    names = ("position", "case_id", "created_at", "due_at", "summary")
     places = ("district_id", "subdistrict_id", "category_id")
-    listed = sa.select(
-        *(cases.c[name] for name in (*names, *places)), (~is_open).label("closed")
-    ).where(*where)
-    repeats: dict[str, int] = {}
+    columns = [cases.c[name] for name in (*names, *places)]
     with snapshot.engine.connect() as connection:
-        if kind == "repeated":
-            positions, repeats = _most_repeated(connection, where, limit)
-            # Alone: the wide columns of fifty cases take four times as long as those of ten.
-            found = sa.union_all(*(listed.where(each) for each in near(snapshot, positions)))
-            rows = list(connection.execute(found)) if len(positions) else []
-            rows.sort(key=lambda row: (-repeats[row.case_id], row.case_id))
-        elif kind == "oldest_open":
-            days = _days_of_the_first(snapshot, scope, filters, kind, limit)
-            # Their positions are in order of time and number.
-            listed = listed.where(is_open, *days).order_by(cases.c.position)
-            rows = list(connection.execute(listed.limit(limit)))
-        else:
-            assert kind == "newest"
-            days = _days_of_the_first(snapshot, scope, filters, kind, limit)
-            listed = listed.where(*days).order_by(cases.c.created_at.desc(), cases.c.case_id)
-            rows = list(connection.execute(listed.limit(limit)))
+        repeats = _most_repeated(connection, where, limit)
+        lists: dict[str, list[int]] = {
+            "newest": list(connection.execute(newest).scalars()),
+            "oldest_open": list(connection.execute(oldest).scalars()),
+            "repeated": list(repeats),
+        }
+        # Wide columns last, once, and of known positions: what is read of each case is what counts.
+        shown = np.array(sorted({each for those in lists.values() for each in those}), np.uint32)
+        wide = sa.select(*columns, (~is_open).label("closed"))
+        parts = [wide.where(each) for each in near(snapshot, shown)] if len(shown) else []
+        rows = connection.execute(sa.union_all(*parts)).all() if parts else []
+    row_at = {row.position: row for row in rows}
     reference = snapshot.reference
     district, street, category = (
         reference.lookup(table, "id", "name")
         for table in ("districts", "subdistricts", "categories")
     )
-    records = [
-        (
+
+    def record(row: sa.Row[Any], number: int) -> tuple[object, ...]:
+        names_of_place = (district.get(row.district_id), street.get(row.subdistrict_id))
+        return (
             row.case_id,
             row.created_at,
             row.due_at,
-            "".join(filter(None, (district.get(row.district_id), street.get(row.subdistrict_id)))),
+            "".join(filter(None, names_of_place)),
             category.get(row.category_id, ""),
             row.summary or "",
             bool(row.closed),
-            repeats.get(row.case_id, 0),
+            number,
         )
-        for row in rows
-    ]
-    columns = ["case_id", "created_at", "due_at", "place", "category", "summary", "closed"]
-    return pd.DataFrame(records, columns=[*columns, "repeats"])
+
+    return {
+        kind: pd.DataFrame(
+            [
+                record(row_at[each], repeats[each] if kind == "repeated" else 0)
+                for each in positions
+            ],
+            columns=["case_id", "created_at", "due_at", "place", "category", "summary", "closed",
+                     "repeats"],
+        )
+        for kind, positions in lists.items()
+    }  # fmt: skip
 
 
 def _most_repeated(
     connection: sa.Connection, where: Sequence[sa.ColumnElement[bool]], limit: int
-) -> tuple[Positions, dict[str, int]]:
-    """Return the positions of the cases that most others repeat, and case id → number of repeats.
+) -> dict[int, int]:
+    """Return position → number of repeats of the cases that most others repeat, most first.
 
     In steps, not as a join of the case table with itself: a few cases are found by their ids at
     once, and no database has to match all with all.
     """
-    first, number = schema.cases.c.repeat_of, sa.func.count()
+    cases, number = schema.cases.c, sa.func.count()
     matters = (
-        sa.select(first, number)
-        .where(first.is_not(None), *where)
-        .group_by(first)
-        .order_by(number.desc(), first)
+        sa.select(cases.repeat_of, number)
+        .where(cases.repeat_of.is_not(None), *where)
+        .group_by(cases.repeat_of)
+        .order_by(number.desc(), cases.repeat_of)
     )
-    case_id = schema.cases.c.case_id
+    known = sa.select(cases.case_id, cases.position).where(*where)
     asked = 5 * limit
     while True:
         repeats = {str(row[0]): int(row[1]) for row in connection.execute(matters.limit(asked))}
         # The first case of a matter may be of another topic or place: then it is not listed.
-        known = sa.select(case_id, schema.cases.c.position)
-        rows = list(connection.execute(known.where(*where, case_id.in_(list(repeats)))))
+        rows = list(connection.execute(known.where(cases.case_id.in_(list(repeats)))))
         if len(rows) >= limit or len(repeats) < asked:
             break
         asked *= 10
     rows.sort(key=lambda row: (-repeats[row.case_id], row.case_id))
-    return np.array(sorted(row.position for row in rows[:limit]), np.uint32), repeats
+    return {row.position: repeats[row.case_id] for row in rows[:limit]}
 
 
 def _days_of_the_first(
-    snapshot: Snapshot, scope: Scope, filters: Filters, kind: str, limit: int
-) -> list[sa.ColumnElement[bool]]:
-    """Return conditions for the days on which the first cases of a list were created.
+    snapshot: Snapshot, scope: Scope, filters: Filters, limit: int
+) -> tuple[list[sa.ColumnElement[bool]], list[sa.ColumnElement[bool]]]:
+    """Return conditions for the days on which the newest and the oldest open cases were created.
 
     An aggregate tells them at once; without them the whole history would be read for ten cases.
     No condition where the aggregates do not know the place.
     """
     if filters.subdistrict or scope.units is not None:
-        return []
-    daily, newest = schema.daily_category, kind == "newest"
-    number = sa.func.sum(daily.c.cases if newest else daily.c.cases - daily.c.closed)
-    day = daily.c.created_on
-    statement = (
-        sa.select(day, sa.cast(number, sa.BigInteger))
-        .where(*conditions(snapshot, scope, filters, daily))
-        .group_by(day)
-        .having(number > 0)
-        .order_by(day.desc() if newest else day)
+        return [], []
+    daily = schema.daily_category
+    every, still_open = (
+        sa.cast(sa.func.sum(number), sa.BigInteger)
+        for number in (daily.c.cases, daily.c.cases - daily.c.closed)
     )
-    created, found, last = schema.cases.c.created_on, 0, None
+    statement = (
+        sa.select(daily.c.created_on, every, still_open)
+        .where(*conditions(snapshot, scope, filters, daily))
+        .group_by(daily.c.created_on)
+    )
     with snapshot.engine.connect() as connection:
-        for day_of_some, cases in connection.execute(statement):
-            last = day_of_some
-            found += cases
-            if found >= limit:
-                break
-    if last is None:
-        return [sa.false()]
-    return [created >= last if newest else created <= last]
+        days = sorted(tuple(row) for row in connection.execute(statement))
+    created = schema.cases.c.created_on
+    newest = _enough([(day, number) for day, number, _ in reversed(days)], limit)
+    oldest = _enough([(day, number) for day, _, number in days], limit)
+    return (
+        [created >= newest[-1]] if newest else [sa.false()],
+        [created.between(oldest[0], oldest[-1])] if oldest else [sa.false()],
+    )
+
+
+def _enough(days: Sequence[tuple[dt.date, int]], limit: int) -> list[dt.date]:
+    """Return the first days with a case that together have so many."""
+    found, result = 0, []
+    for day, number in days:
+        if number and found < limit:
+            found += number
+            result.append(day)
+    return result
 
 
 def counts_by_topic_and_district(

@@ -1090,13 +1090,9 @@ def show_cases(question: Question, code: str) -> html.Section | html.Div:
     if subject is None:
         return html.Div()
     title = "具体诉求"
+    found = cases_of_topic(question.snapshot, reader(), question.filters, code, SHOWN_CASES)
     lists = [
-        case_list(
-            name,
-            kind,
-            cases_of_topic(question.snapshot, reader(), question.filters, code, kind, SHOWN_CASES),
-            question.snapshot.cutoff,
-        )
+        case_list(name, kind, found[kind], question.snapshot.cutoff)
         for kind, name in CASE_LISTS.items()
     ]
     basis = BASIS_LABELS[question.filters.basis]

@@ -499,10 +499,9 @@ def calls(snapshot: Snapshot, scope: Scope) -> dict[str, Callable[[], Any]]:
         ),
         "oldest_open_cases": lambda: places.oldest_open_cases(snapshot, s, every, 500),
         "targets_of_district": lambda: places.targets_of_district(snapshot, s, OTHER),
-        "cases_of_topic": lambda: [
-            programme.cases_of_topic(snapshot, s, every, topic, kind, 100)
-            for kind in ("newest", "oldest_open", "repeated")
-        ],
+        "cases_of_topic": lambda: list(
+            programme.cases_of_topic(snapshot, s, every, topic, 100).values()
+        ),
         "counts_by_topic_and_district": lambda: programme.counts_by_topic_and_district(
             snapshot, s, every, windows[0][1]
         ),

@@ -487,7 +487,7 @@ def test_cases_of_a_topic_in_order(published: Published, kind: str, limit: int):
     for topic in TOPICS:
         wanted = expected_cases(published, CITY, Filters(), topic, kind)
         assert (len(wanted) > 10) == (topic != "2021-04"), "ties and limits are met"
-        found = cases_of_topic(published.snapshot, CITY, Filters(), topic, kind, limit)
+        found = cases_of_topic(published.snapshot, CITY, Filters(), topic, limit)[kind]
         assert list(found.columns) == COLUMNS
         rows = list(zip(found["case_id"], found["repeats"], strict=True))
         assert rows == wanted[:limit], topic
@@ -500,7 +500,7 @@ def test_cases_of_a_topic_at_a_place(
     published: Published, scope: Scope, filters: Filters, kind: str
 ):
     wanted = expected_cases(published, scope, filters, "2021-01", kind)
-    found = cases_of_topic(published.snapshot, scope, filters, "2021-01", kind, 5000)
+    found = cases_of_topic(published.snapshot, scope, filters, "2021-01", 5000)[kind]
     assert list(zip(found["case_id"], found["repeats"], strict=True)) == wanted
 
 
@@ -509,14 +509,14 @@ def test_another_district_never_leaks(published: Published, kind: str):
     district = dict(zip(published.cases["case_id"], published.cases["district"], strict=True))
     for filters in (Filters(), Filters(basis="all"), Filters(district=("110102", "110103"))):
         for scope in (PART, SCOPES["one district"]):
-            found = cases_of_topic(published.snapshot, scope, filters, "2021-01", kind, 5000)
+            found = cases_of_topic(published.snapshot, scope, filters, "2021-01", 5000)[kind]
             assert scope.districts is not None
             assert {district[each] for each in found["case_id"]} <= scope.districts
             assert len(found) > 0
     for scope in (SCOPES["nothing"], SCOPES["unknown"]):
-        assert cases_of_topic(published.snapshot, scope, Filters(), "2021-01", kind).empty
+        assert cases_of_topic(published.snapshot, scope, Filters(), "2021-01")[kind].empty
     elsewhere = Filters(district=("110102",))
-    assert cases_of_topic(published.snapshot, PART, elsewhere, "2021-01", kind).empty
+    assert cases_of_topic(published.snapshot, PART, elsewhere, "2021-01")[kind].empty
 
 
 def test_what_a_case_says(published: Published):
@@ -526,7 +526,7 @@ def test_what_a_case_says(published: Published):
         for table in (schema.districts, schema.subdistricts, schema.categories)
     }
     rows = {row["case_id"]: row for row in published.cases.to_dict("records")}
-    found = cases_of_topic(snapshot, CITY, Filters(basis="all"), "2021-01", "newest", 5000)
+    found = cases_of_topic(snapshot, CITY, Filters(basis="all"), "2021-01", 5000)["newest"]
     places = set()
     for case in found.to_dict("records"):
         row = rows[case["case_id"]]
@@ -548,7 +548,7 @@ def test_what_a_case_says(published: Published):
 def test_a_topic_that_does_not_exist_has_no_cases(published: Published):
     for code in ("2021-99", "", "' OR 1=1 --"):
         for kind in KINDS:
-            found = cases_of_topic(published.snapshot, CITY, Filters(), code, kind)
+            found = cases_of_topic(published.snapshot, CITY, Filters(), code)[kind]
             assert (len(found), list(found.columns)) == (0, COLUMNS)
 
 
