@@ -14,13 +14,10 @@ from data_access.case_counts import UNPLACED, Windows, conditions
 from data_access.limits import programme_conditions
 from data_access.store import Snapshot
 from domain.filters import Filters
-from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX, RESOLVED_PARTLY, RESOLVED_YES, state_of
+from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX, RESOLVED_PARTLY, RESOLVED_YES
 from domain.periods import Window
 from domain.schedule import Figures
 from domain.scope import Scope
-
-# The bit of a state that says closed.
-_CLOSED = state_of(0, 0, closed=1, mature=0, shelved=0, repeat=0)
 
 
 def _asked(filters: Filters) -> Filters:
@@ -258,7 +255,7 @@ def _oldest(snapshot: Snapshot, scope: Scope, filters: Filters, limit: int) -> p
     cases = schema.cases.c
     where = [
         # The state knows what was closed by the cut-off, in one small number.
-        cases.state.bitwise_and(_CLOSED) == 0,
+        schema.is_open(cases.state),
         cases.created_on <= snapshot.cutoff.date(),
         *conditions(snapshot, scope, filters, schema.cases),
     ]

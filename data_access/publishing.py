@@ -106,8 +106,11 @@ def _indexes() -> list[sa.Index]:
                  postgresql_include=[each for each in counted if each != "lead_unit_id"]),
         *(
             sa.Index(f"cases_by_{name}", cases[f"{name}_id"], cases.created_at)
-            for name in ("district", "subdistrict", "category", "topic")
+            for name in ("district", "category", "topic")
         ),
+        sa.Index("cases_by_subdistrict", cases.subdistrict_id, cases.created_at,
+                 postgresql_include=["created_on",
+                                     *(each for each in counted if each != "subdistrict_id")]),
         # Nobody looks for what is not there, and few cases are as these.
         sa.Index("cases_by_closing", cases.closed_at, postgresql_include=counted,
                  postgresql_where=cases.closed_at.is_not(None)),
