@@ -101,7 +101,8 @@ def _indexes() -> list[sa.Index]:
         sa.Index("cases_by_number", cases.case_id, unique=True),
         sa.Index("cases_by_position", cases.position),
         sa.Index("cases_by_time", cases.created_at, cases.case_id),
-        sa.Index("cases_by_day", cases.created_on, postgresql_include=counted),
+        # And what a search has found, by position.
+        sa.Index("cases_by_day", cases.created_on, postgresql_include=["position", *counted]),
         sa.Index("cases_by_unit", cases.lead_unit_id, cases.created_on,
                  postgresql_include=[each for each in counted if each != "lead_unit_id"]),
         *(
