@@ -30,6 +30,7 @@ from benchmarks import (
     server_time,
 )
 from benchmarks.data_set import demo_data
+from benchmarks.processes import on_citus
 from benchmarks.report import Figure, table
 from components.plain import make_elements_quickly
 from data_access.settings import Settings
@@ -106,7 +107,12 @@ def _options() -> argparse.Namespace:
 def _parts(options: argparse.Namespace, cases: int) -> dict[str, Callable[[], list[Figure]]]:
     """Return each part's name → how it is measured for a number of cases."""
     made = demo_data(options.data, cases, options.server)
-    settings = Settings(data_dir=made.directory, database_url=made.database_url, log_level="ERROR")
+    settings = Settings(
+        data_dir=made.directory,
+        database_url=made.database_url,
+        citus=bool(made.database_url) and on_citus(),
+        log_level="ERROR",
+    )
     server = create_app(settings)
     make_elements_quickly()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))

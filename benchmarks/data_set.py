@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.processes import flask, run, served
+from benchmarks.processes import flask, on_citus, run, served
 from benchmarks.report import Figure
 from data_access import schema
 
@@ -93,6 +93,9 @@ def _empty(server_url: str, database: str) -> None:
     with _server(server_url).connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"))
         connection.execute(sa.text(f"CREATE DATABASE {database} TEMPLATE template0"))
+    if on_citus():
+        with _server(_url(server_url, database)).connect() as connection:
+            connection.execute(sa.text("CREATE EXTENSION citus"))
 
 
 def _server(url: str) -> sa.Engine:

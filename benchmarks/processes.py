@@ -44,7 +44,17 @@ def environment(data_dir: Path, database_url: str = "") -> dict[str, str]:
 
     It is in DuckDB files if there is no ``database_url``.
     """
-    return {**os.environ, "BOARD_DATA_DIR": str(data_dir), "BOARD_DATABASE_URL": database_url}
+    return {
+        **os.environ,
+        "BOARD_DATA_DIR": str(data_dir),
+        "BOARD_DATABASE_URL": database_url,
+        "BOARD_CITUS": str(bool(database_url) and on_citus()).lower(),
+    }
+
+
+def on_citus() -> bool:
+    """Say whether the server of ``TEST_DATABASE_URL`` coordinates a Citus cluster."""
+    return os.environ.get("TEST_CITUS") == "1"
 
 
 def run(command: Sequence[str], data_dir: Path, timeout: float, database_url: str = "") -> Finished:

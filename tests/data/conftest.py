@@ -36,11 +36,12 @@ def shared_settings(
 
 
 @contextmanager
-def empty_store(engine_name: str, path: Path) -> Iterator[Settings]:
+def empty_store(engine_name: str, path: Path, *, may_spread: bool = True) -> Iterator[Settings]:
     """Give settings of an empty store below a folder.
 
     PostgreSQL is the server at ``TEST_DATABASE_URL``; each store has a database of its own there.
-    Without that variable the test is skipped, or fails if ``REQUIRE_ALL`` is 1.
+    Without that variable the test is skipped, or fails if ``REQUIRE_ALL`` is 1. With ``TEST_CITUS``
+    set to 1 the server is a Citus coordinator, and tables are spread where ``may_spread``.
     """
     if engine_name == "duckdb":
         yield store_settings(path)
@@ -55,18 +56,24 @@ def empty_store(engine_name: str, path: Path) -> Iterator[Settings]:
     with engine.connect() as connection:
         connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE template0"))
     url = sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+    spread = may_spread and os.environ.get("TEST_CITUS") == "1"
     try:
-        yield store_settings(path, url)
+        if spread:
+            own = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+            with own.connect() as connection:
+                connection.execute(sa.text("CREATE EXTENSION citus"))
+        yield store_settings(path, url, citus=spread)
     finally:
         with engine.connect() as connection:
             connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-def store_settings(tmp_path: Path, database_url: str = "") -> Settings:
+def store_settings(tmp_path: Path, database_url: str = "", *, citus: bool = False) -> Settings:
     """Return settings of a store below ``tmp_path``, whatever the environment says."""
     return Settings(
         _env_file=None,
         data_dir=tmp_path / "var",
         database_url=database_url,
+        citus=citus,
         loader_memory_limit="1GB",
     )

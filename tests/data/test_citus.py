@@ -44,7 +44,7 @@ def run(settings: Settings, command: str) -> list[Any]:
 
 @pytest.fixture
 def postgresql(tmp_path: Path) -> Iterator[Settings]:
-    with empty_store("postgresql", tmp_path) as settings:
+    with empty_store("postgresql", tmp_path, may_spread=False) as settings:
         yield settings
 
 
