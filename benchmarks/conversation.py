@@ -255,6 +255,8 @@ def filter_changes(snapshot: Snapshot) -> dict[str, str]:
         "不比较": {"compare": "none"},
         "全口径": {"basis": "all"},
         "another indicator": {"indicator": "composite"},
+        "streets instead of districts": {"by": "subdistrict"},
+        "streets, quarter": {"by": "subdistrict", "period": f"quarter-{cutoff.year - 1}-Q4"},
     }
     with snapshot.engine.connect() as connection:
 
@@ -271,7 +273,7 @@ def filter_changes(snapshot: Snapshot) -> dict[str, str]:
         small = busiest(daily, "category_id", one.categories)
         unit = busiest(schema.cases, "lead_unit_id", one.units)
         channel = busiest(schema.cases, "channel_id", one.channels)
-    parents = dict(zip(one.categories["id"], one.categories["code"], strict=True))
+    parents = one.lookup("categories", "id", "code")
     of_small = one.categories.loc[one.categories["code"].isin(small), "level1_id"]
     large = tuple(parents[identity] for identity in of_small)
     asked |= {

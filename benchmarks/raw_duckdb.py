@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,9 +57,9 @@ def measure(server: Flask, pages: list[Page], changes: dict[str, str], repeat: i
             # The engine of this process: threads and memory are the same for both.
             fresh = dataclasses.replace(question.snapshot, cache=ResultCache(8))
             with _recorded(fresh.engine) as recorded:
-                ours.append(_seconds(lambda f=fresh, p=pair: p.ours(f)))  # type: ignore[misc]
+                ours.append(_seconds(partial(pair.ours, fresh)))
             statements.append(sum(recorded))
-            raw.append(_seconds(lambda p=pair: _fetched(question.snapshot, p)))  # type: ignore[misc]
+            raw.append(_seconds(partial(_fetched, question.snapshot, pair)))
         raw_ms[pair.name] = 1000 * median(raw)
         figures.append(
             Figure(

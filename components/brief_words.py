@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -43,6 +43,7 @@ from components.targeting import KIND_WORDS, answer, kind_of, left_words, questi
 from domain.brief import (
     Cell,
     Chart,
+    ColumnKind,
     Figure,
     Number,
     Paragraph,
@@ -174,13 +175,14 @@ def _count(number: float) -> Number:
     return Number(float(number), count(number))
 
 
-def _kind(metric: Metric) -> str:
-    return {"rate": "share", "count": "count"}.get(metric.kind, "amount")
+def _kind(metric: Metric) -> ColumnKind:
+    kinds: dict[str, ColumnKind] = {"rate": "share", "count": "count"}
+    return kinds.get(metric.kind, "amount")
 
 
 def _metric_column(metric: Metric, decimals: int = 1, weight: float = 1.0) -> TableColumn:
     kind = _kind(metric)
-    return TableColumn(metric.name, kind, metric.unit, decimals, weight)  # type: ignore[arg-type]
+    return TableColumn(metric.name, kind, metric.unit, decimals, weight)
 
 
 # --- 总体情况, 常设指标 ---------------------------------------------------------------------------
@@ -533,9 +535,9 @@ def _han(number: int) -> str:
     return "零一二三四五六七八九十"[number]
 
 
-def _joined(items: object) -> list[Part]:
+def _joined(items: Iterable[Sequence[Part]]) -> list[Part]:
     parts: list[Part] = []
-    for item in items:  # type: ignore[attr-defined]
+    for item in items:
         parts += ["、" if parts else "", *item]
     return parts
 

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 from dash import html
@@ -699,8 +699,12 @@ def against_mark(metric: Metric, against: Change | None) -> Content:
         return None
     if against.direction == "withheld":
         return standing_mark(metric, "insufficient" if "不足" in against.reason else "neutral")
-    words = {"up": "above", "down": "below", "flat": "level"}
-    return standing_mark(metric, words[against.direction])  # type: ignore[arg-type]
+    words: dict[str, Literal["above", "below", "level"]] = {
+        "up": "above",
+        "down": "below",
+        "flat": "level",
+    }
+    return standing_mark(metric, words[against.direction])
 
 
 # --- Points ---------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ start() {
     fi
     local bin data port
     bin=$(programs)
-    data=$(unprivileged mktemp -d /tmp/tests-postgres.XXXXXX)
+    data=$(unprivileged mktemp -d -t tests-postgres.XXXXXX)
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     if ! unprivileged "$bin/initdb" --pgdata="$data/cluster" --username=tests --auth=trust \
         --encoding=UTF8 --locale=C.UTF-8 --no-sync >/dev/null ||

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from components.exports.sealed import sealed
-from components.exports.sheets import Cell, Export, Head, Sheet
+from components.exports.sheets import Cell, Export, Head, Kind, Sheet
 from components.exports.workbook import workbook
 from components.formatting import PERCENT
 from domain.brief import Chart, Number, Packet, Table
@@ -80,11 +80,11 @@ def _texts(packet: Packet) -> Sheet:
 
 
 def _chart(chart: Chart) -> Sheet:
-    kind = "share" if chart.unit == PERCENT else "amount"
+    kind: Kind = "share" if chart.unit == PERCENT else "amount"
     unit = "" if chart.unit == PERCENT else f"（{chart.unit}）"
     columns, values = [Head("项目")], []
     for series in chart.series:
-        columns.append(Head(f"{series.name}{unit}", kind, 2))  # type: ignore[arg-type]
+        columns.append(Head(f"{series.name}{unit}", kind, 2))
         values.append(series.values)
         if series.low:
             columns += [
