@@ -16,13 +16,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from sqlalchemy import (
-    BigInteger,
-    BindParameter,
     ColumnElement,
-    CompoundSelect,
     Date,
     FromClause,
-    Select,
     Table,
     and_,
     cast,
@@ -32,11 +28,11 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    union_all,
 )
 
 from data_access import schema
 from data_access.store import Snapshot
+from data_access.sums import UNKNOWN, Sums, added_up, day_of, read_sums, summing
 from domain.filters import DIMENSIONS, Filters
 from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
 from domain.periods import Window
@@ -59,12 +55,12 @@ def counts_by_window(
     Categories are one level below the categories filtered by: level 1 without such a filter.
     """
     key = ("window", scope, _asked(filters), windows, group)
-    order = {name: place for place, (name, _) in enumerate(windows)}
 
     def labelled() -> pd.DataFrame:
         both = filters.narrowed(basis="all")
-        rows = snapshot.cached(key, lambda: _by_window(snapshot, scope, both, windows, group))
-        return _labelled(snapshot, rows, filters, group, "window", order.__getitem__)
+        sums = snapshot.cached(key, lambda: _by_window(snapshot, scope, both, windows, group))
+        names = [name for name, _ in windows]
+        return _labelled(snapshot, sums, filters, group, "window", names.__getitem__)
 
     return snapshot.cached((*key, filters.basis), labelled)
 
@@ -79,8 +75,8 @@ def counts_by_week(
     key = ("week", scope, _asked(filters), weeks, group)
 
     def labelled() -> pd.DataFrame:
-        rows = snapshot.cached(key, lambda: _by_week(snapshot, scope, filters, weeks, group))
-        return _labelled(snapshot, rows, filters, group, "week_start", dt.date.toordinal)
+        sums = snapshot.cached(key, lambda: _by_week(snapshot, scope, filters, weeks, group))
+        return _labelled(snapshot, sums, filters, group, "week_start", day_of)
 
     return snapshot.cached((*key, filters.basis), labelled)
 
@@ -216,90 +212,68 @@ def _level(snapshot: Snapshot, filters: Filters) -> int:
 
 def _by_window(
     snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows, group: Group
-) -> list[tuple]:
-    """Return rows of window, id, excluded and counts."""
+) -> Sums:
+    """Return sums by number of the window, id and excluded."""
+    if not windows:
+        return Sums.nothing(3)
     table = _source(scope, filters, group)
     where = conditions(snapshot, scope, filters, table)
     source, key = _key(snapshot, filters, table, group)
     # One branch per window, not one CASE: windows may overlap (a long period and its 同比).
-    branches = [
-        _counted(table, source, literal(name), key, [_created_in(table, window), *where])
-        for name, window in windows
-        if window.days
-    ]
-    return _read(snapshot, union_all(*branches)) if branches else []
+    return read_sums(
+        snapshot,
+        *(
+            summing(
+                table,
+                (literal(place), key, table.c.excluded),
+                [_created_in(table, window), *where],
+                source,
+            )
+            for place, (_, window) in enumerate(windows)
+        ),
+    )
 
 
 def _of_all(
     snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows, group: Group
 ) -> list[pd.DataFrame]:
     frame = _own(scope, getattr(snapshot.reference, _TABLES[group]), group)
-    place = {int(identity): row for row, identity in enumerate(frame["id"])}
-    number = {name: position for position, (name, _) in enumerate(windows)}
-    counts = np.zeros((len(windows), len(frame), len(COUNT_COLUMNS)), dtype="int64")
-    rows = [row for row in _by_window(snapshot, scope, filters, windows, group) if row[1] in place]
-    if rows:
-        where = ([number[row[0]] for row in rows], [place[row[1]] for row in rows])
-        np.add.at(counts, where, np.array([row[3:] for row in rows], dtype="int64"))
+    place_of = {int(identity): row for row, identity in enumerate(frame["id"])}
+    counts = np.zeros((len(windows) * len(frame), len(COUNT_COLUMNS)), dtype="int64")
+    (window, id_, _), counted = _by_window(snapshot, scope, filters, windows, group)
+    place = _looked_up(id_, place_of, UNKNOWN)
+    kept = place != UNKNOWN
+    places, sums = added_up((window * len(frame) + place)[kept], counted[kept])
+    counts[places] = sums
     index = pd.Index(frame["code"].astype(str), name="code")
-    return [pd.DataFrame(each, columns=COUNT_INDEX, index=index) for each in counts]
+    return [
+        pd.DataFrame(each, columns=COUNT_INDEX, index=index)
+        for each in counts.reshape(len(windows), len(frame), len(COUNT_COLUMNS))
+    ]
+
+
+def _looked_up(ids: np.ndarray, known: Mapping[int, int], unknown: int) -> np.ndarray:
+    """Return what a mapping has for each id, ``unknown`` where it has none."""
+    each, rows = np.unique(ids, return_inverse=True)
+    found: np.ndarray = np.array([known.get(id_, unknown) for id_ in each.tolist()], dtype="int64")
+    return found[rows]
 
 
 def _by_week(
     snapshot: Snapshot, scope: Scope, filters: Filters, weeks: tuple[Window, ...], group: Group
-) -> list[tuple]:
-    """Return rows of week, id, excluded and counts."""
+) -> Sums:
+    """Return sums by Monday, id and excluded."""
     table = _source(scope, filters, group)
     source, key = _key(snapshot, filters, table, group)
     week = cast(func.date_trunc("week", table.c.created_on), Date)
     where = conditions(snapshot, scope, filters.narrowed(basis="all"), table)
     inside = _created_in(table, Window(weeks[0].start, weeks[-1].end))
-    rows = _read(snapshot, _counted(table, source, week, key, [inside, *where]))
-    return [(_as_date(row[0]), *row[1:]) for row in rows]
-
-
-def _as_date(value: dt.date | dt.datetime) -> dt.date:
-    return value.date() if isinstance(value, dt.datetime) else value
+    keys = (week, key, table.c.excluded)
+    return read_sums(snapshot, summing(table, keys, [inside, *where], source))
 
 
 def _created_in(table: Table, window: Window) -> ColumnElement[bool]:
     return table.c.created_on.between(window.start, window.end)
-
-
-def _counted(
-    table: Table,
-    source: FromClause,
-    bucket: ColumnElement[Any],
-    key: ColumnElement[int],
-    where: Sequence[ColumnElement[bool]],
-) -> Select:
-    """Return the statement for rows of bucket, id, excluded and ``COUNT_COLUMNS``."""
-    labelled = (bucket.label("bucket"), key.label("id"), table.c.excluded)
-    keys = [key, table.c.excluded]
-    if not isinstance(bucket, BindParameter):  # a constant is not grouped by
-        keys.append(bucket)
-    if table is not schema.cases:
-        sums = [cast(func.sum(table.c[name]), BigInteger).label(name) for name in COUNT_COLUMNS]
-        return select(*labelled, *sums).select_from(source).where(*where).group_by(*keys)
-    # Cases are counted by state first: one integer to group by instead of two dozen sums.
-    grouped = (
-        select(*labelled, table.c.state, func.count().label("cases"))
-        .select_from(source)
-        .where(*where)
-        .group_by(*keys, table.c.state)
-        .subquery()
-    )
-    counted = (grouped.c.bucket, grouped.c.id, grouped.c.excluded)
-    return (
-        select(*counted, *schema.counts_of_states(grouped.c.cases))
-        .select_from(grouped.join(schema.states, schema.states.c.state == grouped.c.state))
-        .group_by(*counted)
-    )
-
-
-def _read(snapshot: Snapshot, statement: Select | CompoundSelect) -> list[tuple]:
-    with snapshot.engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(statement)]
 
 
 # The table of the reference that has the groups.
@@ -320,37 +294,33 @@ def _own(scope: Scope, frame: pd.DataFrame, group: Group) -> pd.DataFrame:
 
 def _labelled(
     snapshot: Snapshot,
-    rows: list[tuple],
+    sums: Sums,
     filters: Filters,
     group: Group,
     bucket: str,
-    order: Callable[[Any], Any],
+    label: Callable[[int], Any],
 ) -> pd.DataFrame:
-    """Return the rows of the chosen 口径 with code and name for id, in order.
+    """Return the sums of the chosen 口径 with code and name for id, in order.
 
-    Plain Python: pandas takes longer to build its indexes than to sum a few hundred rows.
+    ``label`` says what the number of a bucket stands for.
     """
     reference, table = snapshot.reference, _TABLES[group]
-    rank = reference.rank(table)
-    code_of, name_of = (reference.lookup(table, "id", column) for column in ("code", "name"))
-    unknown = (len(rank), UNPLACED, "")
-    wanted = [row for row in rows if not (row[2] and filters.basis == "assessed")]
-    labels = {
-        each: (rank[each], code_of[each], name_of[each]) if each in rank else unknown
-        for each in {row[1] for row in wanted}
-    }
-    pairs = [(row[0], labels[row[1]]) for row in wanted]
-    ordered = sorted(set(pairs), key=lambda pair: (order(pair[0]), pair[1][0]))
-    place = {pair: position for position, pair in enumerate(ordered)}
-    summed = np.zeros((len(ordered), len(COUNT_COLUMNS)), dtype="int64")
-    if wanted:
-        counts = np.array([row[3:] for row in wanted], dtype="int64")
-        np.add.at(summed, [place[pair] for pair in pairs], counts)
+    codes, names = (
+        [*reference.lookup(table, "id", column).values(), ""] for column in ("code", "name")
+    )
+    if filters.basis == "assessed":
+        sums = sums.chosen(sums.keys[2] == 0)
+    (buckets, id_, _), counts = sums
+    # Unknown ones are last.
+    rank = _looked_up(id_, reference.rank(table), len(codes) - 1)
+    places, summed = added_up(buckets * len(codes) + rank, counts)
+    numbers, ranks = (each.tolist() for each in np.divmod(places, len(codes)))
+    labels = {number: label(number) for number in set(numbers)}
     counted = pd.DataFrame(summed, columns=COUNT_INDEX)
     for column, listed in (
-        ("name", [label[2] for _, label in ordered]),
-        ("code", [label[1] for _, label in ordered]),
-        (bucket, [key for key, _ in ordered]),
+        ("name", [names[each] for each in ranks]),
+        ("code", [codes[each] for each in ranks]),
+        (bucket, [labels[number] for number in numbers]),
     ):
         counted.insert(0, column, pd.Series(listed, dtype="object"))
     return counted

@@ -13,8 +13,9 @@ from data_access import schema
 from data_access.case_counts import UNPLACED, Windows, conditions
 from data_access.limits import programme_conditions
 from data_access.store import Snapshot
+from data_access.sums import Sums, read_sums, summing
 from domain.filters import Filters
-from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX, RESOLVED_PARTLY, RESOLVED_YES
+from domain.outcomes import COUNT_INDEX, RESOLVED_PARTLY, RESOLVED_YES
 from domain.periods import Window
 from domain.schedule import Figures
 from domain.scope import Scope
@@ -70,23 +71,23 @@ def _beside(
             counts_by_own_category(snapshot, scope, own, windows),
             counts_by_own_category(snapshot, scope, whole, windows[:1]),
         )
-    (name, window), *before = windows
+    (_, window), *before = windows
     everywhere, here = (conditions(snapshot, scope, each, table) for each in (whole, own))
     picked = [each for each in here if not any(each.compare(other) for other in everywhere)]
     # NULL, a place that is not known, is not the part. Nothing picked: a scope says the same.
     part = sa.case((sa.and_(*picked), 1), else_=0) if picked else sa.literal(1)
-    branches = [
-        _counted(table, name, part, [_within(table, window), *everywhere]),
+    sums = read_sums(
+        snapshot,
+        _summing(table, 0, part, [_within(table, window), *everywhere]),
         *(
-            _counted(table, each, sa.literal(1), [_within(table, span), *here])
-            for each, span in before
-            if span.days
+            _summing(table, place, sa.literal(1), [_within(table, span), *here])
+            for place, (_, span) in enumerate(before, start=1)
         ),
-    ]
-    rows = _read(snapshot, sa.union_all(*branches))
+    )
+    number, is_part, *_ = sums.keys
     return (
-        _labelled(snapshot, [row for row in rows if row[1]]),
-        _labelled(snapshot, [row for row in rows if row[0] == name]),
+        _labelled(snapshot, sums.chosen(is_part == 1), windows),
+        _labelled(snapshot, sums.chosen(number == 0), windows),
     )
 
 
@@ -98,62 +99,49 @@ def _table_of_categories(scope: Scope, filters: Filters) -> sa.Table:
 def _by_category(
     snapshot: Snapshot, scope: Scope, filters: Filters, windows: Windows
 ) -> pd.DataFrame:
+    if not windows:
+        return _labelled(snapshot, Sums.nothing(4), windows)
     table = _table_of_categories(scope, filters)
     where = conditions(snapshot, scope, filters, table)
-    branches = [
-        _counted(table, name, sa.literal(1), [_within(table, window), *where])
-        for name, window in windows
-        if window.days
-    ]
-    return _labelled(snapshot, _read(snapshot, sa.union_all(*branches)) if branches else [])
+    sums = read_sums(
+        snapshot,
+        *(
+            _summing(table, place, sa.literal(1), [_within(table, window), *where])
+            for place, (_, window) in enumerate(windows)
+        ),
+    )
+    return _labelled(snapshot, sums, windows)
 
 
-def _labelled(snapshot: Snapshot, rows: list[tuple]) -> pd.DataFrame:
-    """Return the frame of rows of window, part, category, topic and counts."""
+def _summing(
+    table: sa.Table,
+    window: int,
+    part: sa.ColumnElement[int],
+    where: list[sa.ColumnElement[bool]],
+) -> sa.Select:
+    """Return the statement for sums by number of the window, part, category and topic."""
+    keys = (sa.literal(window), part, table.c.category_id, table.c.topic_id)
+    return summing(table, keys, where)
+
+
+def _labelled(snapshot: Snapshot, sums: Sums, windows: Windows) -> pd.DataFrame:
+    """Return the frame of sums of ``_summing``, by name of the window and ids, part by part."""
     reference = snapshot.reference
     code_of, topic_of = (
         reference.lookup(table, "id", "code") for table in ("categories", "topics")
     )
+    number, part, category, topic = sums.keys
+    by_name = np.argsort(np.argsort([name for name, _ in windows]))
     # An order of its own: the database has none, and what is summed or tied must not depend on it.
-    rows = sorted(rows, key=lambda row: (row[0], row[2] or 0, row[3] or 0, row[1]))
-    counts = np.array([row[4:] for row in rows], dtype="int64").reshape(-1, len(COUNT_COLUMNS))
-    frame = pd.DataFrame(counts, columns=COUNT_INDEX)
-    for name, column in (
-        ("topic", [str(topic_of.get(row[3], "")) for row in rows]),
-        ("code", [str(code_of.get(row[2], UNPLACED)) for row in rows]),
-        ("window", [str(row[0]) for row in rows]),
+    order = np.lexsort((part, topic, category, by_name[number]))
+    frame = pd.DataFrame(sums.counts[order], columns=COUNT_INDEX)
+    for column, listed in (
+        ("topic", [str(topic_of.get(each, "")) for each in topic[order].tolist()]),
+        ("code", [str(code_of.get(each, UNPLACED)) for each in category[order].tolist()]),
+        ("window", [windows[each][0] for each in number[order].tolist()]),
     ):
-        frame.insert(0, name, pd.Series(column, dtype="object"))
+        frame.insert(0, column, pd.Series(listed, dtype="object"))
     return frame
-
-
-def _counted(
-    table: sa.Table,
-    name: str,
-    part: sa.ColumnElement[int],
-    where: list[sa.ColumnElement[bool]],
-) -> sa.Select:
-    """Return the statement for rows of name, part, category, topic and ``COUNT_COLUMNS``."""
-    bucket, part = sa.literal(name).label("bucket"), part.label("part")
-    keys = [table.c.category_id, table.c.topic_id]
-    # A constant is not grouped by.
-    parts = [] if isinstance(part.element, sa.BindParameter) else [part]
-    if table is not schema.cases:
-        sums = [sa.cast(sa.func.sum(table.c[each]), sa.BigInteger) for each in COUNT_COLUMNS]
-        return sa.select(bucket, part, *keys, *sums).where(*where).group_by(*parts, *keys)
-    # Cases are counted by state first, as everywhere: one number instead of two dozen sums.
-    grouped = (
-        sa.select(part, *keys, table.c.state, sa.func.count().label("cases"))
-        .where(*where)
-        .group_by(*parts, *keys, table.c.state)
-        .subquery()
-    )
-    kept = [grouped.c.part, grouped.c.category_id, grouped.c.topic_id]
-    return (
-        sa.select(bucket, *kept, *schema.counts_of_states(grouped.c.cases))
-        .select_from(grouped.join(schema.states, schema.states.c.state == grouped.c.state))
-        .group_by(*kept)
-    )
 
 
 def _read(snapshot: Snapshot, statement: sa.Select | sa.CompoundSelect) -> list[tuple]:

@@ -14,6 +14,15 @@ from data_access import schema
 from data_access.case_counts import conditions
 from data_access.limits import programme_conditions
 from data_access.store import Snapshot
+from data_access.sums import (
+    UNKNOWN,
+    added_up,
+    day_of,
+    number_of_day,
+    read_columns,
+    read_sums,
+    summing,
+)
 from data_access.words import near
 from domain.filters import Filters
 from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
@@ -265,14 +274,14 @@ def _place_only(filters: Filters) -> Filters:
 def _weekly_cases(
     snapshot: Snapshot, scope: Scope, filters: Filters, weeks: Sequence[Window]
 ) -> dict[str, np.ndarray]:
-    rows = _topic_weeks(snapshot, scope, filters, weeks, None, by_district=False)
-    code_of = snapshot.reference.lookup("topics", "id", "code")
-    place = {week.start: position for position, week in enumerate(weeks)}
+    mondays, topics, cases = _topic_weeks(snapshot, scope, filters, weeks, None, by_district=False)
+    code_of = {UNKNOWN: "", **snapshot.reference.lookup("topics", "id", "code")}
+    place = (mondays - number_of_day(weeks[0].start)) // 7
     result: dict[str, np.ndarray] = {}
-    for week, topic, _, cases in rows:
-        code = "" if topic is None else code_of[int(topic)]
-        series = result.setdefault(code, np.zeros(len(weeks)))
-        series[place[week]] += cases
+    for topic in np.unique(topics).tolist():
+        own = topics == topic
+        series = result[code_of[topic]] = np.zeros(len(weeks))
+        series[place[own]] = cases[own]
     return result
 
 
@@ -289,18 +298,20 @@ def weekly_cases_by_district(
         reference = snapshot.reference
         topic_id = reference.lookup("topics", "code", "id").get(topic, -1)
         code_of = reference.lookup("districts", "id", "code")
-        rows = _topic_weeks(
+        mondays, topics, district_ids, cases = _topic_weeks(
             snapshot, scope, _place_only(filters), weeks, topic_id, by_district=True
         )
+        week_of = {number: day_of(number) for number in np.unique(mondays).tolist()}
         frames = []
-        for of_topic in (True, False):
-            chosen = [
-                (week, str(code_of.get(district, "")), int(cases))
-                for week, each, district, cases in rows
-                if (each is not None) == of_topic
-            ]
-            counted = pd.DataFrame(chosen, columns=["week_start", "code", "cases"])
-            frames.append(counted.astype({"code": "str", "cases": "int64"}))
+        for own in (topics != UNKNOWN, topics == UNKNOWN):
+            counted = pd.DataFrame(
+                {
+                    "week_start": [week_of[each] for each in mondays[own].tolist()],
+                    "code": [str(code_of.get(each, "")) for each in district_ids[own].tolist()],
+                    "cases": cases[own],
+                }
+            )
+            frames.append(counted.astype({"week_start": "object", "code": "str"}))
         return frames[0], frames[1]
 
     key = ("topic weeks", scope, _place_only(filters), weeks[0], weeks[-1], topic)
@@ -315,8 +326,8 @@ def _topic_weeks(
     topic_id: int | None,
     *,
     by_district: bool,
-) -> list[tuple[dt.date, int | None, int | None, int]]:
-    """Return rows of week, topic id, district id (None unless asked for) and cases.
+) -> list[np.ndarray]:
+    """Return columns: Monday (days since 1970-01-01), topic id, district id where asked for, cases.
 
     ``topic_id`` None: all topics; else this one. Cases of no topic are always there.
     """
@@ -326,8 +337,13 @@ def _topic_weeks(
     week = sa.cast(sa.func.date_trunc("week", table.c.created_on), sa.Date)
     counted = sa.func.count() if table is schema.cases else sa.func.sum(table.c.cases)
     keys = [week, table.c.topic_id, *([table.c.district_id] if by_district else [])]
+    unknown = sa.literal_column(str(UNKNOWN), sa.Integer())
     statement = (
-        sa.select(*keys, sa.cast(counted, sa.BigInteger))
+        sa.select(
+            week.label("week"),
+            *(sa.func.coalesce(key, unknown).label(f"key_{key.name}") for key in keys[1:]),
+            sa.cast(counted, sa.BigInteger).label("cases"),
+        )
         .where(
             table.c.created_on.between(weeks[0].start, weeks[-1].end),
             *conditions(snapshot, scope, filters, table),
@@ -338,17 +354,7 @@ def _topic_weeks(
         statement = statement.where(
             sa.or_(table.c.topic_id == topic_id, table.c.topic_id.is_(None))
         )
-    with snapshot.engine.connect() as connection:
-        rows = connection.execute(statement).all()
-    return [
-        (
-            row[0].date() if isinstance(row[0], dt.datetime) else row[0],
-            row[1],
-            row[2] if by_district else None,
-            int(row[-1]),
-        )
-        for row in rows
-    ]
+    return read_columns(snapshot, statement)
 
 
 def cases_of_topic(
@@ -507,57 +513,33 @@ def counts_by_topic_and_district(
     def read() -> dict[str, pd.DataFrame]:
         table = schema.daily_category if scope.units is None else schema.cases
         asked = Filters(basis=filters.basis)
-        statement = _counted(
-            table,
-            [table.c.topic_id, table.c.district_id],
-            [
-                table.c.created_on.between(window.start, window.end),
-                table.c.topic_id.is_not(None),
-                *conditions(snapshot, scope, asked, table),
-            ],
+        (topics, district_ids), counts = read_sums(
+            snapshot,
+            summing(
+                table,
+                (table.c.topic_id, table.c.district_id),
+                [
+                    table.c.created_on.between(window.start, window.end),
+                    table.c.topic_id.is_not(None),
+                    *conditions(snapshot, scope, asked, table),
+                ],
+            ),
         )
-        with snapshot.engine.connect() as connection:
-            rows = connection.execute(statement).all()
         districts = snapshot.reference.districts
         if scope.districts is not None:
             districts = districts[districts["code"].isin(sorted(scope.districts))]
         topic_of = snapshot.reference.lookup("topics", "id", "code")
         place = {int(identity): row for row, identity in enumerate(districts["id"])}
         index = pd.Index([*districts["code"].astype(str), ""], name="code")
+        row_of = np.array([place.get(each, len(place)) for each in district_ids.tolist()], "int64")
         # Arrays, then one frame per topic: pandas would take longer to gather them row by row.
-        counted: dict[str, np.ndarray] = {}
-        for topic, district, *counts in rows:
-            own = counted.setdefault(
-                str(topic_of[topic]), np.zeros((len(index), len(COUNT_COLUMNS)), dtype="int64")
-            )
-            own[place.get(district, -1)] += np.array(counts, dtype="int64")
-        return {
-            topic: pd.DataFrame(own, index=index, columns=COUNT_INDEX)
-            for topic, own in counted.items()
-        }
+        result = {}
+        for topic in np.unique(topics).tolist():
+            own = topics == topic
+            summed = np.zeros((len(index), len(COUNT_COLUMNS)), dtype="int64")
+            places, summed_here = added_up(row_of[own], counts[own])
+            summed[places] = summed_here
+            result[str(topic_of[topic])] = pd.DataFrame(summed, index=index, columns=COUNT_INDEX)
+        return result
 
     return snapshot.cached(("topic districts", scope, filters.basis, window), read)
-
-
-def _counted(
-    table: sa.Table, keys: list[sa.Column[Any]], where: list[sa.ColumnElement[bool]]
-) -> sa.Select:
-    """Return the statement for rows of keys and ``COUNT_COLUMNS``."""
-    if table is not schema.cases:
-        sums = [
-            sa.cast(sa.func.sum(table.c[name]), sa.BigInteger).label(name) for name in COUNT_COLUMNS
-        ]
-        return sa.select(*keys, *sums).where(*where).group_by(*keys)
-    # Cases are counted by state first, as everywhere: one number instead of two dozen sums.
-    grouped = (
-        sa.select(*keys, table.c.state, sa.func.count().label("cases"))
-        .where(*where)
-        .group_by(*keys, table.c.state)
-        .subquery()
-    )
-    kept = [grouped.c[key.name] for key in keys]
-    return (
-        sa.select(*kept, *schema.counts_of_states(grouped.c.cases))
-        .select_from(grouped.join(schema.states, schema.states.c.state == grouped.c.state))
-        .group_by(*kept)
-    )

@@ -7,8 +7,10 @@ which the error of any weighted mean of the three rates is exact.
 
 from __future__ import annotations
 
+import functools
 import itertools
 
+import numpy as np
 import pandas as pd
 
 # outcome: 0 = not revisited yet, 1 = revisited without a valid answer, 2–19 = a valid revisit.
@@ -108,3 +110,15 @@ def states() -> pd.DataFrame:
             row[pair] = bool(row[first] and row[pair.removeprefix(first + "_")])
         rows.append(row)
     return pd.DataFrame(rows).astype("int16").sort_values("state", ignore_index=True)
+
+
+@functools.cache
+def counts_by_state() -> np.ndarray:
+    """Return what a case in each state adds to each count: STATES × ``COUNT_COLUMNS``, int64.
+
+    Shared: nobody may change it.
+    """
+    table = states().assign(cases=1)
+    by_state: np.ndarray = table[list(COUNT_COLUMNS)].to_numpy(dtype="int64")
+    by_state.setflags(write=False)
+    return by_state

@@ -365,6 +365,8 @@ def test_no_cases_no_rows(published: Published, group: Group, windows: case_coun
     assert rows.empty
     assert list(rows.columns) == ["window", "code", "name", *COUNT_COLUMNS]
     assert total(rows)["cases"].iloc[0] == 0
+    every = case_counts.counts_of_all(published.snapshot, CITY, Filters(), windows, group)
+    assert [each["cases"].sum() for each in every] == [0] * len(windows)
 
 
 def test_what_does_not_change_counts_does_not_ask_again(published: Published):
