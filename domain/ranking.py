@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
 from domain.metrics import METRICS, Columns, Counts, Metric, columns_of, estimated
 from domain.rules import Rules
@@ -130,7 +130,9 @@ def _beyond_chance(z_values: np.ndarray, rules: Rules) -> np.ndarray:
     """Return which of a family of two-sided tests hold under the false discovery rate."""
     if not len(z_values):
         return np.zeros(0, dtype=bool)
-    adjusted = stats.false_discovery_control(2 * stats.norm.sf(np.abs(z_values)), method="bh")
+    # The distribution itself: ``stats.norm`` takes longer to check what it was given.
+    by_chance = 2 * special.ndtr(-np.abs(z_values))
+    adjusted = stats.false_discovery_control(by_chance, method="bh")
     return np.asarray(adjusted <= rules.false_discovery_rate)
 
 
@@ -161,7 +163,7 @@ def _bands(scores: _Scores, metric: Metric, rules: Rules) -> tuple[np.ndarray, n
         z_values = -z_values
     # A unit with itself is 0: last in the order of |z|, and never beyond a limit.
     ordered = -np.sort(-np.abs(z_values), axis=1)[:, : size - 1]
-    limits = stats.norm.isf(rules.rank_error / (2 * np.arange(size - 1, 0, -1)))
+    limits = -special.ndtri(rules.rank_error / (2 * np.arange(size - 1, 0, -1)))
     # The tests held before the first one that fails.
     held = np.logical_and.accumulate(ordered >= limits, axis=1).sum(axis=1)
     smallest = np.append(ordered, np.zeros((size, 1)), axis=1)[np.arange(size), held - 1]

@@ -453,13 +453,16 @@ def periods_of(question: Question) -> tuple[tuple[str, Window], ...]:
 
 def history_of(subject: Subject) -> list[Counts]:
     """Return the counts of all units in each of ``periods_of``, the chosen period last."""
-    question = subject.question
-    earlier: Windows = tuple(
-        (str(place), window) for place, (_, window) in enumerate(periods_of(question)[:-1])
+    question, among, field = subject.question, subject.among, field_of(subject)
+    windows = [window for _, window in periods_of(question)[:-1]]
+    # What is compared with has been read already, where it is one of the periods.
+    known = {window: field.before[name] for name, window in question.windows if name != "now"}
+    asked: Windows = tuple(
+        (str(place), window) for place, window in enumerate(windows) if window not in known
     )
-    among = subject.among
-    counts = counts_of_all(among.snapshot, among.scope, subject.filters, earlier, subject.by)
-    return [*counts, field_of(subject).now]
+    read = counts_of_all(among.snapshot, among.scope, subject.filters, asked, subject.by)
+    known |= {window: counts for (_, window), counts in zip(asked, read, strict=True)}
+    return [*(known[window] for window in windows), field.now]
 
 
 # --- Integrity ----------------------------------------------------------------------------------
