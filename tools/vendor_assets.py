@@ -43,7 +43,7 @@ LICENCES = {
     "bootstrap": PACKAGES / "bootstrap" / "LICENSE",
     "modern-screenshot": PACKAGES / "modern-screenshot" / "LICENSE",
     "noto-sans-sc": FONT / "LICENSE",
-    "plotly.js": PACKAGES / "plotly.js-cartesian-dist-min" / "LICENSE",
+    "plotly.js": PACKAGES / "plotly.js-basic-dist-min" / "LICENSE",
 }
 
 # The locale package lags behind plotly.js, which renamed these messages.
@@ -143,11 +143,11 @@ def write_files() -> list[str]:
 def _page_files(fonts: dict[str, bytes]) -> dict[str, bytes]:
     """Name → content of what every page loads. Dash loads them in the order of their names."""
     bootstrap = (PACKAGES / "bootstrap/dist/css/bootstrap.min.css").read_text(encoding="utf-8")
-    plotly = PACKAGES / "plotly.js-cartesian-dist-min/plotly-cartesian.min.js"
+    plotly = PACKAGES / "plotly.js-basic-dist-min/plotly-basic.min.js"
     return {
         "1-bootstrap.min.css": re.sub(r"/\*# sourceMappingURL=.*?\*/", "", bootstrap).encode(),
         "2-fonts.css": _font_css(fonts).encode(),
-        "3-plotly-cartesian.min.js": plotly.read_bytes(),
+        "3-plotly-basic.min.js": plotly.read_bytes(),
         "4-plotly-zh-cn.js": _plotly_locale().encode(),
     }
 

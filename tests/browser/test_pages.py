@@ -60,6 +60,9 @@ INVARIANTS = """() => {
     main: all("main").length,
     tables_without_caption: all("table").filter((each) => !each.caption).map(short),
     broken_images: all("img").filter((each) => each.complete && !each.naturalWidth).map(short),
+    // Plotly draws a trace that its bundle does not have as if it were a scatter.
+    unknown_traces: all(".js-plotly-plot").flatMap((each) => each._fullData)
+      .filter((trace) => trace.type !== trace._input.type).map((trace) => trace._input.type),
     heading_levels: all("h1, h2, h3, h4").filter(shown).map((each) => Number(each.tagName[1])),
   };
 }"""
@@ -95,6 +98,7 @@ def test_every_page_is_sound(open_screen: OpenScreen, path: str):
         "main": 1,
         "tables_without_caption": [],
         "broken_images": [],
+        "unknown_traces": [],
     }
     for width, height in VIEWPORTS:
         screen.resize(width, height)

@@ -32,7 +32,7 @@ def test_dash_loads_bootstrap_then_fonts_then_plotly_then_its_locale_then_ours()
     assert sorted(vendored) == [
         "00-vendor-1-bootstrap.min.css",
         "00-vendor-2-fonts.css",
-        "00-vendor-3-plotly-cartesian.min.js",
+        "00-vendor-3-plotly-basic.min.js",
         "00-vendor-4-plotly-zh-cn.js",
     ]
     assert sorted(names)[: len(vendored)] == sorted(vendored)
@@ -60,7 +60,7 @@ def test_licences_lie_beside_the_files() -> None:
 
 
 def test_the_plotly_locale_knows_the_messages_of_the_plotly_that_is_served() -> None:
-    plotly = (ASSETS / "00-vendor-3-plotly-cartesian.min.js").read_text(encoding="utf-8")
+    plotly = (ASSETS / "00-vendor-3-plotly-basic.min.js").read_text(encoding="utf-8")
     locale = (ASSETS / "00-vendor-4-plotly-zh-cn.js").read_text(encoding="utf-8")
     for message in vendor_assets.NEWER_MESSAGES:
         assert message in plotly

@@ -21,7 +21,7 @@ DRIVERS = {"duckdb-sqlalchemy", "psycopg"}
 
 def test_the_browsers_plotly_is_the_one_that_the_python_package_was_made_for() -> None:
     package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
-    assert package["dependencies"]["plotly.js-cartesian-dist-min"] == get_plotlyjs_version()
+    assert package["dependencies"]["plotly.js-basic-dist-min"] == get_plotlyjs_version()
 
 
 def test_every_npm_package_is_pinned_and_checked_but_bound_to_no_host() -> None:
