@@ -86,7 +86,7 @@ def _markup(node: Any) -> str:
     if sort == "list":
         return "".join(map(_markup, node))
     if sort == "ready":
-        return f'<div class="plain">{node.html}</div>'
+        return str(node.html)
     tag = "a" if type(node) is dcc.Link else node._type.lower()
     attributes = "".join([_attribute(name, value) for name, value in _given(node)])
     if node._type in _VOID:

@@ -8,6 +8,7 @@ import math
 from dash import dcc, html
 
 from components.formatting import NO_VALUE, RANGE_WORDS, amount, day, points, share, short_day
+from components.plain import Html
 from components.sparkline import svg_image
 from domain.schedule import (
     CHANCE_WORDS,
@@ -262,7 +263,7 @@ _BULLET_TO = 1.25  # of the target; what is beyond is drawn to the edge, with a 
 _INK, _PALE, _RULE, _LATE = "#1d2733", "#8d98a5", "#d3d9e0", "#9a4a12"
 
 
-def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 20) -> html.Img:
+def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 20) -> Html:
     """Return a bullet row: what is done, the 序时 tick, the target line, the forecast whisker.
 
     One axis for every row, in shares of the target; more than five quarters ends in an arrow.

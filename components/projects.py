@@ -11,6 +11,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from components.formatting import NO_VALUE, amount, count, day, share
+from components.plain import Html
 from components.sparkline import svg_image
 from components.tables import Content, link_cell
 from components.topic import nothing_mark
@@ -127,7 +128,7 @@ def facet(name: str, choices: Sequence[Choice], several: bool) -> html.Div:
 # --- Boards and rows ----------------------------------------------------------------------------
 
 
-def part_bar(part: float, words: str, width: int = 96, height: int = 12) -> html.Img:
+def part_bar(part: float, words: str, width: int = 96, height: int = 12) -> Html:
     """Return a share as a bar on a pale ground that is the whole."""
     long = 0.0 if math.isnan(part) else min(max(part, 0.0), 1.0) * width
     shapes = [

@@ -28,6 +28,7 @@ from components.place import (
     rank_change_text,
     tier_mark,
 )
+from components.plain import Html
 from components.sparkline import sparkline, svg_image
 from components.tables import Apart, Column, Content, Row, data_table, link_cell
 from components.tile_map import standing_tone
@@ -224,7 +225,7 @@ def rank_picture(
     axis: tuple[float, float],
     width: int = 300,
     height: int = 18,
-) -> html.Img:
+) -> Html:
     """Return a value with its interval on the axis of the table, the whole as a dashed line.
 
     The shape is that of the tier: ▲ above, ● level, ▼ below; level ones stay grey. NaN draws the
@@ -411,7 +412,7 @@ class Course(NamedTuple):
     last_for: int
 
 
-def course_picture(course: Course, sizes: Sequence[int], periods: Sequence[str]) -> html.Img:
+def course_picture(course: Course, sizes: Sequence[int], periods: Sequence[str]) -> Html:
     """Return ranks as dots with their bands, 1 at the top; ``sizes``: how many were ranked."""
     width, height, most = 300, 96, max([*sizes, 2])
     step = (width - 2 * 14) / max(len(course.points) - 1, 1)

@@ -1,19 +1,21 @@
-"""Small pictures for cards, tiles and tables: SVG in an ``img``, since Dash has no inline SVG.
+"""Small pictures for cards, tiles and tables: inline SVG, since Dash has no elements for it.
 
-Colours are fixed in the picture; the style sheet inverts it on the dark wall. No text inside:
-an ``img`` cannot use the page's fonts. The alt text says what the picture shows.
+An ``img`` would make the browser open a document for each, a millisecond apiece. Colours are fixed
+in the picture; the style sheet inverts it on the dark wall. No text inside, and no ids, which
+would be there once per picture. The label says what the picture shows.
 """
 
 from __future__ import annotations
 
 import math
-from urllib.parse import quote
+from html import escape
 
+import numpy as np
 import pandas as pd
-from dash import html
 
 from components.axes import spark_window
 from components.formatting import interval_text, value_text, week_text
+from components.plain import Html
 from domain.comparison import Weeks
 from domain.metrics import Metric
 
@@ -24,18 +26,24 @@ _RULE = "#d3d9e0"
 _PAD = 4.0
 
 
-def svg_image(parts: list[str], width: int, height: int, alt: str, class_name: str) -> html.Img:
-    """Return a small picture of SVG parts with the words that stand for it."""
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}">{"".join(parts)}</svg>'
-    )
-    return html.Img(
-        src="data:image/svg+xml," + quote(svg, safe=" =:/'(),;"),
-        width=width,
-        height=height,
-        alt=alt,
-        className=class_name,
+def svg_image(
+    parts: list[str], width: int, height: int, alt: str, class_name: str, fit: str = "none"
+) -> Html:
+    """Return a small picture of SVG parts with the words that stand for it.
+
+    Args:
+        parts: elements, without text and ids.
+        width: in pixels, where the style sheet says nothing.
+        height: in pixels, as well.
+        alt: what it shows.
+        class_name: for the style sheet.
+        fit: ``preserveAspectRatio``, where the style sheet gives another shape; by default it is
+            stretched to that.
+    """
+    return Html(
+        f'<svg class="{class_name}" role="img" aria-label="{escape(alt)}" '
+        f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'preserveAspectRatio="{fit}">{"".join(parts)}</svg>'
     )
 
 
@@ -45,18 +53,26 @@ def _text(number: float) -> str:
 
 def _hatch(left: float, right: float, height: int) -> str:
     """Return a hatched field: what lies in it is unfinished."""
+    # Where the lines, all at 45°, would meet the upper edge of the picture.
+    starts = [float(start) for start in np.arange(left, right + height, 4 * math.sqrt(2))]
+    lines = [
+        f"M{_text(start - top)} {_text(top)}L{_text(start - bottom)} {_text(bottom)}"
+        for start in starts
+        for top, bottom in [(max(0.0, start - right), min(float(height), start - left))]
+    ]
     return (
-        '<pattern id="h" width="4" height="4" patternUnits="userSpaceOnUse" '
-        'patternTransform="rotate(45)">'
-        f'<path d="M0 0V4" stroke="{_PALE}" stroke-width="1.2"/></pattern>'
-        f'<rect x="{_text(left)}" y="0" width="{_text(right - left)}" height="{height}" '
-        'fill="url(#h)" opacity=".55"/>'
+        f'<path class="hatch" d="{"".join(lines)}" stroke="{_PALE}" stroke-width="1.2" '
+        'opacity=".55"/>'
     )
 
 
 def sparkline(
-    weekly: pd.DataFrame | Weeks, metric: Metric, width: int = 104, height: int = 28
-) -> html.Img:
+    weekly: pd.DataFrame | Weeks,
+    metric: Metric,
+    width: int = 104,
+    height: int = 28,
+    fit: str = "none",
+) -> Html:
     """Return the course of an indicator over some weeks, the unfinished tail hatched.
 
     A rate or score is a line, its last mature week marked, on a stretch of axis of the same
@@ -68,17 +84,18 @@ def sparkline(
         metric: the indicator.
         width: in pixels.
         height: in pixels.
+        fit: as of ``svg_image``.
     """
     alt = _course(weekly, metric)
     values = [float(value) for value in weekly["value"]]
     if not values or all(math.isnan(value) for value in values):
         rule = f'<path d="M0 {height / 2}H{width}" stroke="{_RULE}" stroke-dasharray="2 3"/>'
-        return svg_image([rule], width, height, alt, "spark")
+        return svg_image([rule], width, height, alt, "spark", fit)
     # The tail: every week after the last mature one.
     mature = [bool(each) for each in weekly["mature"]]
     tail = max((place + 1 for place, each in enumerate(mature) if each), default=0)
     draw = _bars if metric.kind in ("count", "ratio") else _line
-    return svg_image(draw(values, tail, metric, width, height), width, height, alt, "spark")
+    return svg_image(draw(values, tail, metric, width, height), width, height, alt, "spark", fit)
 
 
 def _line(values: list[float], tail: int, metric: Metric, width: int, height: int) -> list[str]:
@@ -129,18 +146,24 @@ def _bars(values: list[float], tail: int, metric: Metric, width: int, height: in
     parts = []
     if tail < len(values):
         parts.append(_hatch(step * tail, width, height))
+    before: list[str] = []
+    last: list[str] = []
+    unfinished: list[str] = []
     for place, value in enumerate(values):
         if math.isnan(value) or value <= 0:
             continue
         tall = max(1.0, value / most * (height - 3))
-        left = step * place + step * 0.16
-        look = f'fill="{_ACCENT if place == tail - 1 else _PALE}"'
-        if place >= tail:
-            look = f'fill="none" stroke="{_INK}" stroke-dasharray="2 1.5"'
-        parts.append(
-            f'<rect x="{_text(left)}" y="{_text(height - 1 - tall)}" '
-            f'width="{_text(step * 0.68)}" height="{_text(tall)}" {look}/>'
+        bar = (
+            f"M{_text(step * place + step * 0.16)} {_text(height - 1 - tall)}"
+            f"h{_text(step * 0.68)}v{_text(tall)}h{_text(-step * 0.68)}z"
         )
+        (before if place < tail - 1 else last if place < tail else unfinished).append(bar)
+    looks = {
+        f'fill="{_PALE}"': before,
+        f'fill="{_ACCENT}"': last,
+        f'fill="none" stroke="{_INK}" stroke-dasharray="2 1.5"': unfinished,
+    }
+    parts += [f'<path d="{"".join(bars)}" {look}/>' for look, bars in looks.items() if bars]
     parts.append(f'<path d="M0 {height - 0.5}H{width}" stroke="{_INK}"/>')
     return parts
 
@@ -180,7 +203,7 @@ def interval_bar(
     axis: tuple[float, float] | None = None,
     width: int = 132,
     height: int = 18,
-) -> html.Img:
+) -> Html:
     """Return a dot with its 95 % interval on a fixed axis, and the whole city as a dashed line.
 
     Args:

@@ -152,7 +152,11 @@ def _tile(
                 ),
                 html.Span(
                     [
-                        *([sparkline(spark, metric, width=60, height=18)] if drawn else []),
+                        *(
+                            [sparkline(spark, metric, width=60, height=18, fit="xMinYMax")]
+                            if drawn
+                            else []
+                        ),
                         html.Span(n_text, className="tile-n"),
                     ],
                     className="tile-foot",

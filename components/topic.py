@@ -23,6 +23,7 @@ from components.formatting import (
     share,
     short_day,
 )
+from components.plain import Html
 from components.progress import (
     against_schedule,
     amount_of,
@@ -361,7 +362,7 @@ def volume_card(volume: Volume, weekly: pd.DataFrame) -> html.Article:
 
 def effect_bar(
     change: float, low: float, high: float, words: str, width: int = 216, height: int = 30
-) -> html.Img:
+) -> Html:
     """Return an effect as a dot with its 95 % interval beside the line of no effect.
 
     Args:
@@ -515,7 +516,7 @@ def _tile(
 
 def step_spark(
     figures: Figures, name: str, span: tuple[dt.date, dt.date], width: int = 52, height: int = 16
-) -> html.Img:
+) -> Html:
     """Return cumulative figures as steps on a scale of their own; the number stands beside."""
     first, last = (each.toordinal() for each in span)
     most = max((value for _, value in figures), default=0.0) or 1.0
@@ -532,7 +533,7 @@ def step_spark(
         f'<path d="M0 {height - 0.5}H{width}" stroke="{_RULE}"/>',
         f'<path d="{path}" fill="none" stroke="{_ACCENT}" stroke-width="1.4"/>',
     ]
-    return svg_image(parts, width, height, f"{name}逐期累计", "spark")
+    return svg_image(parts, width, height, f"{name}逐期累计", "spark", fit="xMinYMax")
 
 
 # --- Lists --------------------------------------------------------------------------------------

@@ -472,7 +472,7 @@ def table_of(tree: Any) -> dict[str, dict[str, str]]:
 
 
 def alt(cell: Any) -> str:
-    text: str = of_type(cell, "Img")[0]["props"]["alt"]
+    text: str = of_type(cell, "Svg")[0]["props"]["aria-label"]
     return text
 
 
@@ -1382,7 +1382,7 @@ def test_tables_can_be_reached_and_say_how_they_are_ordered(city: City, search: 
     rows = body(tree)
     assert all(of_type(row[0], "Link") for row in rows if len(row) > 1)
     assert {cell["props"]["scope"] for cell in of_type(of_type(tree, "Thead"), "Th")} == {"col"}
-    assert all(of_type(row[5], "Img")[0]["props"]["alt"] for row in rows if len(row) > 5)
+    assert all(of_type(row[5], "Svg")[0]["props"]["aria-label"] for row in rows if len(row) > 5)
 
 
 @pytest.mark.parametrize("search", ["", "?by=subdistrict&page=2", "?by=unit"])

@@ -558,8 +558,8 @@ def test_the_topics_on_the_overview(
             assert said == "已完成"
         else:
             assert said == (gap_in_words(goal.gap()) if goal.scheduled else problem.status)
-        (image,) = of_type(row, "Img")
-        assert problem.first.row["name"] in image["props"]["alt"]
+        (image,) = of_type(row, "Svg")
+        assert problem.first.row["name"] in image["props"]["aria-label"]
     assert rising > 0
 
 

@@ -719,9 +719,9 @@ def test_the_card_of_the_effect(effect: Effect, value: str, sample: str) -> None
     card = tree(effect_card(effect))
     assert words(of_class(card, "figure-value")) == value
     assert words(of_class(card, "figure-sample")) == sample
-    pictures = of_type(card, "Img")
+    pictures = of_type(card, "Svg")
     assert len(pictures) == (0 if effect.withheld else 1)
-    assert all(picture["props"]["alt"] == effect_words(effect) for picture in pictures)
+    assert all(picture["props"]["aria-label"] == effect_words(effect) for picture in pictures)
 
 
 # --- Tasks --------------------------------------------------------------------------------------

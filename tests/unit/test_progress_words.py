@@ -7,7 +7,6 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
@@ -419,19 +418,20 @@ def test_colour_is_for_what_is_late_or_unanswered() -> None:
 
 # --- Bullets ------------------------------------------------------------------------------------
 
-SVG = "{http://www.w3.org/2000/svg}"
+
+def label(image: Any) -> str | None:
+    return ElementTree.fromstring(image.html).get("aria-label")
 
 
 def drawn(image: Any) -> tuple[list[dict[str, str]], int, int]:
     """Return the attributes of the paths of a picture, and its size."""
-    head, _, text = image.src.partition(",")
-    assert head == "data:image/svg+xml"
-    root = ElementTree.fromstring(unquote(text))
-    assert root.tag == f"{SVG}svg"
-    assert root.get("viewBox") == f"0 0 {image.width} {image.height}"
+    root = ElementTree.fromstring(image.html)
+    assert root.tag == "svg"
+    width, height = int(root.get("width", 0)), int(root.get("height", 0))
+    assert root.get("viewBox") == f"0 0 {width} {height}"
     paths = [dict(child.attrib) for child in root]
-    assert all(child.tag == f"{SVG}path" for child in root)
-    return paths, image.width, image.height
+    assert all(child.tag == "path" for child in root)
+    return paths, width, height
 
 
 def points_of(path: dict[str, str]) -> list[tuple[float, float]]:
@@ -540,8 +540,8 @@ def test_late_is_another_colour_and_the_words_are_the_sentence() -> None:
     again = at(24_000, target=overdue, as_of=MARCH + dt.timedelta(days=1))
     assert again.status == "overdue"
     assert read(bullet(again, WITHHELD)).colour == read(late).colour
-    assert late.alt == progress_sentence(PUBLISHED)
-    assert late.className == "bullet"
+    assert label(late) == progress_sentence(PUBLISHED)
+    assert ElementTree.fromstring(late.html).get("class") == "bullet"
 
 
 @pytest.mark.parametrize(
@@ -555,7 +555,7 @@ def test_what_has_no_timetable_or_figure_draws_no_bar(now: Standing) -> None:
     (rule,) = paths
     assert "stroke-dasharray" in rule
     assert [x for x, _ in points_of(rule)] == [0, width]
-    assert image.alt == progress_sentence(now)
+    assert label(image) == progress_sentence(now)
 
 
 # --- Cards and rows -----------------------------------------------------------------------------
@@ -571,7 +571,7 @@ def test_the_card_of_a_target() -> None:
     told = dict(zip(map(words, of_type(card, "Dt")), map(words, of_type(card, "Dd")), strict=True))
     assert told == {"序时": "慢0.7个百分点", "预测": "8.8万套–10.6万套，可能"}
     assert words(of_class(card, "figure-extra")) == "占存量57万套的4.2 %"
-    assert read(of_type(card, "Img")[0]).done == pytest.approx(0.24, abs=2 * FINE)
+    assert read(of_type(card, "Html")[0]).done == pytest.approx(0.24, abs=2 * FINE)
     withheld = target_card(PUBLISHED, WITHHELD, "/")
     assert "预测进度不足8期" in words(withheld)
 
@@ -607,7 +607,7 @@ def test_a_topic_on_one_line() -> None:
     assert words(of_class(line, "visually-hidden")) == "滞后"
     assert words(of_class(line, "topic-row-number")) == "24.0 %"
     assert words(of_class(line, "topic-gap")) == "慢0.7个百分点"
-    assert read(of_type(line, "Img")[0]).done == pytest.approx(0.24, abs=2 * FINE)
+    assert read(of_type(line, "Html")[0]).done == pytest.approx(0.24, abs=2 * FINE)
 
 
 @pytest.mark.parametrize(
@@ -631,5 +631,5 @@ def test_what_the_line_says_last(now: Standing, rising: bool, number: str, said:
 
 def test_a_topic_without_a_target_has_no_bullet() -> None:
     line = row(None)
-    assert of_type(line, "Img") == []
+    assert of_type(line, "Html") == []
     assert words(line) == "◇无目标房产证办理难无目标"

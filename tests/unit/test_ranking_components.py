@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -66,6 +66,10 @@ def words(node: Any) -> str:
     if isinstance(node, list | tuple):
         return "".join(map(words, node))
     return "" if node is None else str(node)
+
+
+def label(image: Any) -> str | None:
+    return ElementTree.fromstring(image.html).get("aria-label")
 
 
 def cells(node: Any) -> list[list[str]]:
@@ -200,8 +204,8 @@ def test_jumps_say_what_moved_the_flattering_way() -> None:
 @pytest.mark.parametrize("tier", ["above", "level", "below", None])
 def test_a_picture_stays_within_its_axis_and_says_its_figures(tier: Tier | None) -> None:
     image = rank_picture(RESOLUTION, 0.875, (0.5, 1.0), tier, 0.8, (0.6, 1.0))
-    assert image.alt == "解决率87.5 %，区间50.0–100.0 %，汇总80.0 %"
-    svg = unquote(image.src)
+    assert label(image) == "解决率87.5 %，区间50.0–100.0 %，汇总80.0 %"
+    svg = image.html
     assert ("circle" in svg) == (tier in ("level", None))
     # The interval begins at the edge, not beyond it.
     assert "M5.0 9H295.0" in svg
@@ -209,7 +213,7 @@ def test_a_picture_stays_within_its_axis_and_says_its_figures(tier: Tier | None)
 
 def test_tiers_differ_in_shape_and_level_ones_stay_grey() -> None:
     pictures = {
-        tier: unquote(rank_picture(COMPOSITE, 90, (88, 92), tier, 85, (60, 100)).src)
+        tier: rank_picture(COMPOSITE, 90, (88, 92), tier, 85, (60, 100)).html
         for tier in ("above", "level", "below", None)
     }
     assert len(set(pictures.values())) == 4
@@ -221,8 +225,8 @@ def test_tiers_differ_in_shape_and_level_ones_stay_grey() -> None:
 
 def test_a_picture_of_nothing_says_so() -> None:
     image = rank_picture(COMPOSITE, NAN, (NAN, NAN), None, NAN, (60, 100))
-    assert image.alt == "综合成绩：无数据"
-    assert "nan" not in unquote(image.src)
+    assert label(image) == "综合成绩：无数据"
+    assert "nan" not in image.html
 
 
 def test_the_course_of_ranks_has_gaps_where_there_was_no_rank() -> None:
@@ -230,9 +234,9 @@ def test_the_course_of_ranks_has_gaps_where_there_was_no_rank() -> None:
         "甲区", "/districts/a", ((3, 1, 5), None, (17, 12, 17)), (90.0, NAN, 80.0), "below", 1
     )
     tree = courses([course], [17, 17, 17], ["1月", "2月", "3月"], "期", COMPOSITE)
-    (image,) = (node for node in walk(tree) if node._type == "Img")
-    assert image.alt == "甲区：1月第3（第1–5名），2月无名次，3月第17（第12–17名）"
-    svg = unquote(image.src)
+    (image,) = (node for node in walk(tree) if node._type == "Html")
+    assert label(image) == "甲区：1月第3（第1–5名），2月无名次，3月第17（第12–17名）"
+    svg = image.html
     assert svg.count("<circle") == 2
     # Two pens: nobody stood between.
     assert svg.split('fill="none"')[0].count("M14.0") == 1
