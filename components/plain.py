@@ -29,7 +29,8 @@ class Html(Component):
     _valid_wildcard_attributes: ClassVar[list[str]] = []
 
     def __init__(self, html: str) -> None:
-        super().__init__(html=html)
+        # Dash's own would look for a package of the namespace, on the disk, each time.
+        self.html = html
 
 
 def plain(node: Any) -> Any:

@@ -156,8 +156,14 @@ def _weekly(
     week = {each.start: position for position, each in enumerate(weeks)}
     starts = np.array([week.get(start, -1) for start in rows["week_start"].tolist()], dtype="intp")
     counts = np.zeros((number, len(weeks), len(COUNT_COLUMNS)))
-    kept = (groups >= 0) & (starts >= 0)
-    np.add.at(counts, (groups[kept], starts[kept]), rows[COUNT_INDEX].to_numpy()[kept])
+    kept = np.flatnonzero((groups >= 0) & (starts >= 0))
+    if len(kept):
+        # Sums of neighbours: to add row after row takes ten times as long.
+        cells = groups[kept] * len(weeks) + starts[kept]
+        order = np.argsort(cells, kind="stable")
+        filled, first = np.unique(cells[order], return_index=True)
+        added = np.add.reduceat(rows[COUNT_INDEX].to_numpy()[kept[order]], first, axis=0)
+        counts.reshape(-1, len(COUNT_COLUMNS))[filled] = added
     columns = dict(zip(COUNT_COLUMNS, np.moveaxis(counts, 2, 0), strict=True))
     points = estimated(columns, metric, rules)
     over = np.array([each.days == 7 for each in weeks])
