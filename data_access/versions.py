@@ -8,13 +8,14 @@ names the current one and is replaced in one rename. PostgreSQL: one schema per 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,23 +183,63 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+class _Deadlines:
+    """Interrupts statements that take too long; one thread watches those of the whole process.
+
+    DuckDB has no statement timeout of its own, and a timer for each statement is a thread for each.
+    """
+
+    # How often it looks: a statement may run so much longer than it should.
+    _TICK_SECONDS = 0.1
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watcher: threading.Thread | None = None
+        self._numbers = itertools.count()
+        # Number → when to interrupt it, and how.
+        self._running: dict[int, tuple[float, Callable[[], None]]] = {}
+
+    def begun(self, seconds: float, interrupt: Callable[[], None]) -> int:
+        """Take note of a statement; return the number to end it with."""
+        with self._lock:
+            if self._watcher is None or not self._watcher.is_alive():  # as in a forked process
+                self._watcher = threading.Thread(target=self._watch, name="deadlines", daemon=True)
+                self._watcher.start()
+            number = next(self._numbers)
+            self._running[number] = (time.monotonic() + seconds, interrupt)
+        return number
+
+    def ended(self, number: int) -> None:
+        """Forget a statement: from here on it is not interrupted any more."""
+        with self._lock:
+            self._running.pop(number, None)
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(self._TICK_SECONDS)
+            now = time.monotonic()
+            with self._lock:
+                for until, interrupt in self._running.values():
+                    if now > until:
+                        interrupt()
+
+
+_deadlines = _Deadlines()
+
+
 def _interrupt_after(engine: Engine, seconds: float) -> None:
-    # DuckDB has no statement timeout of its own.
     def start(
         connection: Connection, cursor: Any, _sql: str, _values: Any, context: Any, _many: bool
     ) -> None:
-        timer = threading.Timer(seconds, cursor.connection.interrupt)
-        timer.daemon = True
-        timer.start()
-        connection.info["timer"] = timer
+        connection.info["deadline"] = _deadlines.begun(seconds, cursor.connection.interrupt)
 
     def stop(connection: Connection, *_rest: Any) -> None:
-        connection.info.pop("timer").cancel()
+        _deadlines.ended(connection.info.pop("deadline"))
 
     def stop_failed(context: Any) -> None:
-        timer = context.connection.info.pop("timer", None) if context.connection else None
-        if timer is not None:
-            timer.cancel()
+        number = context.connection.info.pop("deadline", None) if context.connection else None
+        if number is not None:
+            _deadlines.ended(number)
 
     event.listen(engine, "before_cursor_execute", start)
     event.listen(engine, "after_cursor_execute", stop)

@@ -60,7 +60,8 @@ PAIRS = (
 )
 COUNT_COLUMNS = COUNTS + PAIRS
 # The same as an index made once: making it anew costs more than most sums of counts.
-COUNT_INDEX = pd.Index(COUNT_COLUMNS)
+# As objects: choosing columns takes half the time that it does by strings of Arrow.
+COUNT_INDEX = pd.Index(COUNT_COLUMNS, dtype="object")
 
 
 def outcome_of(contacted: int, resolved: int, satisfaction: int) -> int:
