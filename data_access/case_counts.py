@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Date,
     FromClause,
@@ -133,6 +135,47 @@ def _source(scope: Scope, filters: Filters, group: Group | None) -> Table:
     if by_category:
         return schema.daily_category
     return schema.daily_place if by_street else schema.daily_district
+
+
+def days_of_oldest_open(
+    snapshot: Snapshot, scope: Scope, filters: Filters, limit: int
+) -> list[ColumnElement[bool]]:
+    """Return conditions on the case table: the days on which the oldest open cases were created.
+
+    An aggregate tells them at once; without them the whole history would be read for a few cases.
+    Where none knows all filters, the days of all open cases of those that it knows. PostgreSQL has
+    an index of the open cases.
+
+    Args:
+        snapshot: the data version.
+        scope: what the reader may see.
+        filters: which cases; not when.
+        limit: how many cases are looked for.
+    """
+    if snapshot.engine.dialect.name != "duckdb" or scope.units is not None:
+        return []
+    known = filters
+    if _source(scope, filters, None) is schema.cases:
+        by_category = filters.topic or filters.category
+        streets = () if by_category else filters.subdistrict
+        known = filters.narrowed(channel=(), unit=(), subdistrict=streets)
+    table = _source(scope, known, None)
+    still_open = func.sum(table.c.cases - table.c.closed)
+    statement = (
+        select(table.c.created_on, cast(still_open, BigInteger))
+        .where(table.c.cases > table.c.closed, *conditions(snapshot, scope, known, table))
+        .group_by(table.c.created_on)
+    )
+    with snapshot.engine.connect() as connection:
+        days = sorted(tuple(row) for row in connection.execute(statement))
+    if not days:
+        return [false()]
+    last = days[-1][0]
+    if known is filters:
+        together = accumulate(number for _, number in days)
+        reached = zip(days, together, strict=True)
+        last = next((day for (day, _), cases in reached if cases >= limit), last)
+    return [schema.cases.c.created_on.between(days[0][0], last)]
 
 
 def conditions(

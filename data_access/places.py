@@ -10,10 +10,11 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_access import schema
-from data_access.case_counts import UNPLACED, Windows, conditions
+from data_access.case_counts import UNPLACED, Windows, conditions, days_of_oldest_open
 from data_access.limits import programme_conditions
 from data_access.store import Snapshot
 from data_access.sums import Sums, read_sums, summing
+from data_access.words import near
 from domain.filters import Filters
 from domain.outcomes import COUNT_INDEX, RESOLVED_PARTLY, RESOLVED_YES
 from domain.periods import Window
@@ -245,22 +246,20 @@ def _oldest(snapshot: Snapshot, scope: Scope, filters: Filters, limit: int) -> p
         # The state knows what was closed by the cut-off, in one small number.
         schema.is_open(cases.state),
         cases.created_on <= snapshot.cutoff.date(),
+        *days_of_oldest_open(snapshot, scope, filters, limit),
         *conditions(snapshot, scope, filters, schema.cases),
     ]
-    order = (cases.created_at, cases.case_id)
-    if filters.category:
-        # Before it applies a list of categories DuckDB reads whole rows: hence which, then what.
-        which = sa.select(*order).where(*where).order_by(*order).limit(limit)
-        keys = _read(snapshot, which)
-        where = [
-            cases.case_id.in_([key[1] for key in keys]),
-            cases.created_at.in_([key[0] for key in keys]),
-        ]
+    # Which, then what: wide columns are read of the cases shown only. Positions are in order of
+    # time and number, by which PostgreSQL has its index of open cases.
+    is_duckdb = snapshot.engine.dialect.name == "duckdb"
+    order = (cases.position,) if is_duckdb else (cases.created_at, cases.case_id)
+    which = sa.select(cases.position).where(*where).order_by(*order).limit(limit)
+    positions = np.array([row[0] for row in _read(snapshot, which)], np.uint32)
     names = ("case_id", "created_at", "due_at", "shelved_until", "subdistrict_id", "community",
-             "category_id", "summary")  # fmt: skip
-    statement = (
-        sa.select(*(cases[name] for name in names)).where(*where).order_by(*order).limit(limit)
-    )
+             "category_id", "summary", "position")  # fmt: skip
+    wide = sa.select(*(cases[name] for name in names))
+    parts = [wide.where(each) for each in near(snapshot, positions)] if len(positions) else []
+    found = _read(snapshot, sa.union_all(*parts)) if parts else []
     reference = snapshot.reference
     street, category = (
         reference.lookup(table, "id", "name") for table in ("subdistricts", "categories")
@@ -273,7 +272,7 @@ def _oldest(snapshot: Snapshot, scope: Scope, filters: Filters, limit: int) -> p
             category.get(row[6], ""),
             row[7] or "",
         )
-        for row in _read(snapshot, statement)
+        for row in sorted(found, key=lambda row: row[-1])
     ]
     columns = ["case_id", "created_at", "due_at", "shelved_until", "street", "community",
                "category", "summary"]  # fmt: skip

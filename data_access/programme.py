@@ -11,7 +11,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_access import schema
-from data_access.case_counts import conditions
+from data_access.case_counts import conditions, days_of_oldest_open
 from data_access.limits import programme_conditions
 from data_access.store import Snapshot
 from data_access.sums import (
@@ -465,10 +465,10 @@ def _days_of_the_first(
     """Return conditions for the days on which the newest and the oldest open cases were created.
 
     An aggregate tells them at once; without them the whole history would be read for ten cases.
-    No condition where the aggregates do not know the place.
+    Where the aggregates do not know the place: none for the newest, wider ones for the oldest.
     """
     if filters.subdistrict or scope.units is not None:
-        return [], []
+        return [], days_of_oldest_open(snapshot, scope, filters, limit)
     daily = schema.daily_category
     every, still_open = (
         sa.cast(sa.func.sum(number), sa.BigInteger)

@@ -164,14 +164,18 @@ def rate_lines(
     tail = unfinished_from(frame)
     when = middles(frame)
     low, high = axis
+    values, lows, highs = (frame[name].tolist() for name in ("value", "low", "high"))
     ripe = frame.iloc[:tail]
     # A band cannot skip a week: each unbroken run of weeks is a band of its own.
     for run in unbroken_runs(ripe):
-        band = frame.iloc[run[0] : run[1]]
         x = when[run[0] : run[1]]
+        upper, lower = (
+            [min(max(bound, low), high) for bound in bounds[run[0] : run[1]]]
+            for bounds in (highs, lows)
+        )
         figure["data"].append(scatter(
             x=[*x, *reversed(x)],
-            y=[*band["high"].clip(low, high), *reversed(list(band["low"].clip(low, high)))],
+            y=[*upper, *reversed(lower)],
             mode="lines", line={"width": 0}, fill="toself", fillcolor=BAND, hoverinfo="skip",
             **axes,
         ))  # fmt: skip
@@ -195,30 +199,37 @@ def rate_lines(
             })  # fmt: skip
         start = max(0, tail - 1)
         figure["data"].append(scatter(
-            x=when[start:], y=list(frame["value"].iloc[start:]), mode="lines",
+            x=when[start:], y=values[start:], mode="lines",
             line={"color": SOFT, "width": 1.6, "dash": "dot"}, hoverinfo="skip", **axes,
         ))  # fmt: skip
+    weeks = zip(frame["week_start"], frame["week_end"], strict=True)
     hover = [
-        f"{week_text(row.week_start, row.week_end)} {metric.name} "
-        f"{value_text(metric, row.value)}<br>区间 {interval_text(metric, row.low, row.high)}，"
-        f"n={count(row.n)}{'' if row.mature else '，未成熟'}"
-        for row in frame.itertuples()
+        f"{week_text(*week)} {metric.name} "
+        f"{value_text(metric, value)}<br>区间 {interval_text(metric, *bounds)}，"
+        f"n={count(n)}{'' if mature else '，未成熟'}"
+        for week, value, bounds, n, mature in zip(
+            weeks,
+            values,
+            zip(lows, highs, strict=True),
+            frame["n"].tolist(),
+            frame["mature"].tolist(),
+            strict=True,
+        )
     ]
     figure["data"].append(scatter(
-        x=when[:tail], y=list(ripe["value"]), mode="lines+markers",
+        x=when[:tail], y=values[:tail], mode="lines+markers",
         line={"color": ACCENT, "width": 2}, marker={"size": 5, "color": ACCENT},
         hovertext=hover[:tail], hoverinfo="text", name=metric.name, connectgaps=False, **axes,
     ))  # fmt: skip
     if tail < len(frame):
         figure["data"].append(scatter(
-            x=when[tail:], y=list(frame["value"].iloc[tail:]), mode="markers",
+            x=when[tail:], y=values[tail:], mode="markers",
             marker={"size": 6, "color": "#ffffff", "line": {"color": SOFT, "width": 1.4}},
             hovertext=hover[tail:], hoverinfo="text", name=f"{metric.name}（未成熟）", **axes,
         ))  # fmt: skip
-    known = [place for place in range(tail) if not math.isnan(frame["value"].iloc[place])]
+    known = [value for value in values[:tail] if not math.isnan(value)]
     if known:
-        last = known[-1]
-        value = float(frame["value"].iloc[last])
+        value = known[-1]
         figure["layout"]["annotations"].append({
             "text": f"<b>{value_text(metric, value)}</b>", **edge,
             "y": min(max(value, low), high), "yref": f"y{suffix}", "xanchor": "left", "xshift": 6,
