@@ -357,6 +357,10 @@ def _topic_weeks(
     return read_columns(snapshot, statement)
 
 
+# Repeats of so many days count: what was repeated years ago is nobody's task today.
+REPEATED_DAYS = 365
+
+
 def cases_of_topic(
     snapshot: Snapshot, scope: Scope, filters: Filters, topic: str, limit: int = 10
 ) -> Mapping[str, pd.DataFrame]:
@@ -364,7 +368,8 @@ def cases_of_topic(
 
     Columns: ``case_id``, ``created_at`` (datetime), ``due_at`` (datetime or NaT), ``place``,
     ``category``, ``summary`` (str), ``closed`` (bool). No caller is in the data. ``repeated`` has
-    the cases that most others repeat, with their number in ``repeats`` (int64; else 0).
+    the cases that most others repeat, with the number of these in ``repeats`` (int64; else 0):
+    those of the last ``REPEATED_DAYS`` up to the cut-off.
     """
     asked = _place_only(filters).narrowed(topic=(topic,))
     key = ("topic cases", scope, asked, limit)
@@ -387,7 +392,8 @@ def _cases(
     places = ("district_id", "subdistrict_id", "category_id")
     columns = [cases.c[name] for name in (*names, *places)]
     with snapshot.engine.connect() as connection:
-        repeats = _most_repeated(connection, where, limit)
+        since = snapshot.cutoff.date() - dt.timedelta(days=REPEATED_DAYS)
+        repeats = _most_repeated(connection, where, cases.c.created_on > since, limit)
         lists: dict[str, list[int]] = {
             "newest": list(connection.execute(newest).scalars()),
             "oldest_open": list(connection.execute(oldest).scalars()),
@@ -432,9 +438,14 @@ def _cases(
 
 
 def _most_repeated(
-    connection: sa.Connection, where: Sequence[sa.ColumnElement[bool]], limit: int
+    connection: sa.Connection,
+    where: Sequence[sa.ColumnElement[bool]],
+    when: sa.ColumnElement[bool],
+    limit: int,
 ) -> dict[int, int]:
     """Return position → number of repeats of the cases that most others repeat, most first.
+
+    ``when`` is of the repeats; what they repeat may be as old as it is.
 
     In steps, not as a join of the case table with itself: a few cases are found by their ids at
     once, and no database has to match all with all.
@@ -442,7 +453,7 @@ def _most_repeated(
     cases, number = schema.cases.c, sa.func.count()
     matters = (
         sa.select(cases.repeat_of, number)
-        .where(cases.repeat_of.is_not(None), *where)
+        .where(cases.repeat_of.is_not(None), when, *where)
         .group_by(cases.repeat_of)
         .order_by(number.desc(), cases.repeat_of)
     )

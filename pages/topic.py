@@ -113,7 +113,7 @@ COUNTED_WEEKS = 119
 # Nothing done for so long is 零.
 QUIET_WEEKS = 4
 SHOWN_CASES = 8
-CASE_LISTS = {"newest": "最新", "oldest_open": "最久未办结", "repeated": "重复最多"}
+CASE_LISTS = {"newest": "最新", "oldest_open": "最久未办结", "repeated": "近一年重复最多"}
 LISTS = ("任务清单", "政策清单", "责任清单")
 # What narrows the cases of this page; everything else is said to be left out.
 IGNORED = ("topic", "category", "channel", "unit")
@@ -1099,7 +1099,7 @@ def show_cases(question: Question, code: str) -> html.Section | html.Div:
     return panel(
         title,
         html.Div(lists, className="topic-cases"),
-        note=f"不限时段，截至{moment(question.snapshot.cutoff)} · {question.place} · "
-        f"{basis} · 每表最多{SHOWN_CASES}件 · 不含来电人信息",
+        note=f"最新、最久未办结不限时段，截至{moment(question.snapshot.cutoff)} · "
+        f"{question.place} · {basis} · 每表最多{SHOWN_CASES}件 · 不含来电人信息",
         wide=True,
     )

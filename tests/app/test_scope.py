@@ -543,8 +543,8 @@ def _weeks(snapshot: Snapshot) -> list[Any]:
 
 # Conditions, not rows; of the office book, with tests of their own; asked by every page.
 OTHER_TESTS = {
-    "conditions", "programme_conditions", "ask", "commitments_of", "remark", "keep_packet",
-    "packet_before", "packet_of_id", "packets_kept",
+    "conditions", "days_of_oldest_open", "programme_conditions", "ask", "commitments_of",
+    "remark", "keep_packet", "packet_before", "packet_of_id", "packets_kept",
 }  # fmt: skip
 
 

@@ -476,7 +476,8 @@ def expected_cases(
     again: dict[str, int] = {}
     known = {row["case_id"] for row in records}
     for row in records:
-        if row["repeat_of"] in known:
+        is_recent = row["created_at"].date() > CUTOFF.date() - dt.timedelta(days=365)
+        if row["repeat_of"] in known and is_recent:
             again[row["repeat_of"]] = again.get(row["repeat_of"], 0) + 1
     return sorted(again.items(), key=lambda each: (-each[1], each[0]))
 
