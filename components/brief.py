@@ -10,10 +10,8 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from components.brief_canvas import FORMS, SOURCE, sections_with_canvas
-from components.exports.document import numeral
-from components.exports.native_charts import described
-from components.figures.brief import chart_svg, least_width
-from components.formatting import count, moment, value_text
+from components.figures.brief import chart_svg, described, least_width
+from components.formatting import count, moment, numeral, value_text
 from components.page_strip import DEMO_WORDS
 from components.plain import Html, plain
 from components.tables import Column, Row, data_table

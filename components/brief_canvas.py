@@ -14,8 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from components.exports.native_charts import described
-from components.figures.brief import chart_svg, text_width
+from components.figures.brief import chart_svg, described, text_width
 from components.formatting import count, share
 from components.page_strip import DEMO_WORDS
 from components.shell import PRODUCT, PRODUCT_SUFFIX

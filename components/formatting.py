@@ -19,6 +19,7 @@ INTERVAL_WORDS = "95 %区间"
 RANGE_WORDS = "80 %区间"  # of a forecast
 # d3 formats, for axes whose ticks the browser chooses.
 DAY_TICKS = "%-m.%-d"
+_DIGITS = "〇一二三四五六七八九"
 _WEEKDAYS = "一二三四五六日"
 _MOST_DECIMALS = 2
 
@@ -190,6 +191,13 @@ def axis_text(metric: Metric, axis: tuple[float, float]) -> str:
     scale = 100 if metric.kind == "rate" else 1
     low, high = (f"{round(scale * bound, 1):g}" for bound in axis)
     return f"{low}–{high} {metric.unit}"
+
+
+def numeral(number: int) -> str:
+    """Return a number below 100 as it stands before a heading: 一, 十二, 二十."""
+    tens, ones = divmod(number, 10)
+    head = ("" if tens == 1 else _DIGITS[tens]) + "十" if tens else ""
+    return head + (_DIGITS[ones] if ones or not tens else "")
 
 
 def day(date: dt.date) -> str:

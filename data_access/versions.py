@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
@@ -36,6 +35,8 @@ _LOOK_AGAIN_SECONDS = 1.0
 # "board12345" in ASCII: the advisory lock of the loaders of one PostgreSQL database.
 _ADVISORY_LOCK = 0x626F6172643132
 _KEY = re.compile(r"(demo|real-[1-9][0-9]{0,5})\.([1-9][0-9]{0,5})")
+# SQLSTATE of PostgreSQL.
+_UNDEFINED_TABLE, _LOCK_NOT_AVAILABLE = "42P01", "55P03"
 
 
 class StoreError(RuntimeError):
@@ -325,7 +326,7 @@ class SchemaVersions:
             with self._reader().connect() as connection:
                 rows = connection.execute(statement).all()
         except sa.exc.ProgrammingError as error:
-            if isinstance(error.orig, psycopg.errors.UndefinedTable):
+            if _state(error) == _UNDEFINED_TABLE:
                 return []  # nothing was ever published
             raise
         return [VersionKey(line, version) for line, version in rows]
@@ -381,7 +382,7 @@ class SchemaVersions:
                 connection.execute(sa.schema.DropSchema(name, cascade=True, if_exists=True))
         except sa.exc.OperationalError as error:
             # Still read by someone: without a row it is a leftover for the next load.
-            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+            if _state(error) != _LOCK_NOT_AVAILABLE:
                 raise
 
     def close(self) -> None:
@@ -392,6 +393,10 @@ class SchemaVersions:
 
 
 Versions = FileVersions | SchemaVersions
+
+
+def _state(error: sa.exc.DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
 
 
 def open_versions(settings: Settings) -> Versions:

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from domain.periods import Window
 from domain.programme import YEAR_OF_WEEKS
@@ -298,18 +299,14 @@ def _dummies(labels: np.ndarray) -> np.ndarray:
 
 
 def _p_value(fit: tuple[float, float, int]) -> float:
-    from scipy import stats
-
     estimate, error, freedom = fit
     if error <= 0:
         return 0.0 if estimate else 1.0
-    return float(2 * stats.t.sf(abs(estimate / error), freedom))
+    return float(2 * special.stdtr(freedom, -abs(estimate / error)))
 
 
 def _t_quantile(freedom: int) -> float:
-    from scipy import stats
-
-    return float(stats.t.ppf(0.975, freedom))
+    return float(special.stdtrit(freedom, 0.975))
 
 
 def expected_weekly(

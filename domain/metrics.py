@@ -13,12 +13,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
 from domain.rules import Rules
 
-Z = float(stats.norm.ppf(0.975))
+Z = float(special.ndtri(0.975))
 Better = Literal["higher", "lower", "neutral"]
 MetricKind = Literal["count", "rate", "score", "ratio"]
 

@@ -15,11 +15,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.optimize import LinearConstraint, OptimizeResult
 
 # Why a project cannot be chosen, the first that holds.
 Reason = Literal["barred", "late", "deadline", "too_large", "no_room"]
@@ -587,7 +589,16 @@ class _Answer:
     bound: int = 0
 
 
+def _milp(costs: np.ndarray, **how: Any) -> OptimizeResult:
+    # The solver takes 23 MB of a process, and most never plan.
+    from scipy.optimize import Bounds, milp
+
+    return milp(costs, bounds=Bounds(0, 1), **how)
+
+
 def _constraints(model: _Model, need: int, count: int | None) -> list[LinearConstraint]:
+    from scipy.optimize import LinearConstraint
+
     projects = len(model.units)
     # With coefficients of thousands of millions the solver calls optimal what is not.
     scale = max(1.0, float(model.units.max()) / _LARGEST)
@@ -611,10 +622,9 @@ def _solved(
     seconds = until - time.monotonic()
     if seconds <= 0 or not len(costs):
         return _Answer()
-    result = milp(
+    result = _milp(
         costs,
         integrality=np.ones(len(costs)),
-        bounds=Bounds(0, 1),
         constraints=_constraints(model, need, count),
         options={"time_limit": seconds, "mip_rel_gap": 0.0},
     )
@@ -634,7 +644,7 @@ def _relaxed(model: _Model, costs: np.ndarray, need: int) -> int:
     """Return the least costs where parts of a project count too: no plan costs less."""
     if not len(costs):
         return 0
-    result = milp(costs, bounds=Bounds(0, 1), constraints=_constraints(model, need, None))
+    result = _milp(costs, constraints=_constraints(model, need, None))
     return _rounded_up(result.fun) if result.status == 0 else 0
 
 

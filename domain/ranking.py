@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
+from domain.chance import binomial_quantile, discovered, normal_density
 from domain.metrics import METRICS, Columns, Counts, Metric, columns_of, estimated
 from domain.rules import Rules
 
@@ -128,12 +129,7 @@ def _in_errors(difference: np.ndarray, squared_error: np.ndarray, metric: Metric
 
 def _beyond_chance(z_values: np.ndarray, rules: Rules) -> np.ndarray:
     """Return which of a family of two-sided tests hold under the false discovery rate."""
-    if not len(z_values):
-        return np.zeros(0, dtype=bool)
-    # The distribution itself: ``stats.norm`` takes longer to check what it was given.
-    by_chance = 2 * special.ndtr(-np.abs(z_values))
-    adjusted = stats.false_discovery_control(by_chance, method="bh")
-    return np.asarray(adjusted <= rules.false_discovery_rate)
+    return discovered(2 * special.ndtr(-np.abs(z_values)), rules.false_discovery_rate)
 
 
 def _shared_ranks(values: np.ndarray, tie: float) -> np.ndarray:
@@ -281,7 +277,7 @@ def volume_bands(counts: Counts, rules: Rules) -> pd.Series:
     which the middle of them lies.
     """
     cases = counts["cases"].to_numpy()
-    middle = stats.rankdata(-cases, method="average") - 0.5
+    middle = (-counts["cases"]).rank(method="average").to_numpy() - 0.5
     bands = np.floor(rules.volume_bands * middle / max(len(cases), 1)).astype("int64") + 1
     return pd.Series(bands, index=counts.index, name="volume_band")
 
@@ -459,10 +455,10 @@ def funnel_limits(
         for side, probability in (("low", tail), ("high", 1 - tail)):
             limit = np.full(len(n), np.nan)
             if yes_no:
-                limit[known] = stats.binom.ppf(probability, n[known], value) / n[known]
+                limit[known] = binomial_quantile(probability, n[known], value) / n[known]
             else:
                 error = np.sqrt(whole.variance[0] / n[known])
-                limit[known] = value + stats.norm.ppf(probability) * error
+                limit[known] = value + special.ndtri(probability) * error
             widened = limit + (np.sqrt(spread) - 1) * (limit - value)
             columns[f"{side}_{name}"] = np.clip(widened, 0.0, _scale(metric))
     return pd.DataFrame(columns)
@@ -482,6 +478,6 @@ def overdispersion(counts: Counts, metric: Metric, rules: Rules) -> float:
     if not len(z_values):
         return 1.0
     moved_in = np.clip(z_values, *np.quantile(z_values, [WINSORISED, 1 - WINSORISED]))
-    edge = stats.norm.isf(WINSORISED)
-    chance = 1 - 2 * WINSORISED - 2 * edge * stats.norm.pdf(edge) + 2 * WINSORISED * edge**2
+    edge = -special.ndtri(WINSORISED)
+    chance = 1 - 2 * WINSORISED - 2 * edge * normal_density(edge) + 2 * WINSORISED * edge**2
     return max(1.0, float(np.mean(moved_in**2) / chance))

@@ -14,8 +14,9 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
+from domain.chance import discovered
 from domain.metrics import METRICS, change, estimate
 from domain.rules import Rules
 from domain.schedule import Status
@@ -87,10 +88,7 @@ def together(*results: Checked) -> Checked:
 
 
 def _discovered(p_values: np.ndarray, rules: Rules) -> np.ndarray:
-    if not len(p_values):
-        return np.zeros(0, dtype=bool)
-    adjusted = stats.false_discovery_control(p_values, method="bh")
-    return np.asarray(adjusted <= rules.false_discovery_rate)
+    return discovered(p_values, rules.false_discovery_rate)
 
 
 def falling_rates(
@@ -114,7 +112,7 @@ def falling_rates(
         fair = [place for place, each in enumerate(changes) if each.direction != "withheld"]
         made += len(fair)
         z_values = np.array([changes[place].z for place in fair], dtype=float)
-        fired = _discovered(stats.norm.cdf(z_values), rules)
+        fired = _discovered(special.ndtr(z_values), rules)
         for place, hit in zip(fair, fired, strict=True):
             each = changes[place]
             if hit and each.amount <= -rules.smallest_rate_drop:
@@ -152,7 +150,7 @@ def overdue_stock(groups: pd.DataFrame, now: pd.DataFrame, rules: Rules) -> Chec
     pooled = whole_overdue / whole_cases if whole_cases else 0.0
     error = np.sqrt(pooled * (1 - pooled) * (1 / cases + np.where(alone, 0.0, 1 / others)))
     z_values = (overdue / cases - base) / np.where(error > 0, error, np.inf)
-    hits = _discovered(stats.norm.sf(z_values), rules) & (overdue >= rules.overdue_floor)
+    hits = _discovered(special.ndtr(-z_values), rules) & (overdue >= rules.overdue_floor)
     signals = tuple(
         Signal(
             "overdue",
@@ -188,7 +186,7 @@ def shrinking_denominators(
     estimates = estimate(now, metric, rules)
     fair = [place for place, each in enumerate(changes) if each.direction != "withheld"]
     z_values = np.array([changes[place].z for place in fair], dtype=float)
-    fired = _discovered(stats.norm.cdf(z_values), rules)
+    fired = _discovered(special.ndtr(z_values), rules)
     signals = [
         Signal(
             "shrinking",
@@ -217,7 +215,7 @@ def shrinking_denominators(
     own, then = (size[places] for size in sizes)
     pooled = (share[places] * own + base[places] * then) / (own + then)
     error = np.sqrt(pooled * (1 - pooled) * (1 / own + 1 / then))
-    fired = _discovered(stats.norm.sf(rise[places] / np.where(error > 0, error, np.inf)), rules)
+    fired = _discovered(special.ndtr(-rise[places] / np.where(error > 0, error, np.inf)), rules)
     signals += [
         Signal(
             "excluding",

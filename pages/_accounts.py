@@ -20,10 +20,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import dash
-import requests
 import structlog
-from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.flask_client import OAuth
 from flask import (
     Blueprint,
     Flask,
@@ -39,7 +36,6 @@ from flask import (
 )
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect, generate_csrf
-from joserfc.errors import JoseError
 from plotly.io.json import to_json_plotly
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
@@ -110,6 +106,9 @@ def register(server: Flask, settings: Settings) -> None:
     server.session_interface = _Sessions()
     csrf.init_app(server)
     if settings.oidc_issuer:
+        # Its libraries take 20 MB of a process, and most have no single sign-on.
+        from authlib.integrations.flask_client import OAuth
+
         oauth = OAuth(server)
         oauth.register(
             "sso",
@@ -364,7 +363,7 @@ def begin_sso() -> AnyResponse:
     session["next"] = safe_path(request.args.get("next"))
     try:
         answer: AnyResponse = sso.authorize_redirect(url_for("accounts.end_sso", _external=True))
-    except (AuthlibBaseError, requests.RequestException, ValueError):
+    except _sso_errors():
         log.error("sso_failed", exc_info=True)
         return _told("单点登录暂时不可用", "请稍后重试，或用本地账号登录。", 502)
     return answer
@@ -376,7 +375,7 @@ def end_sso() -> AnyResponse:
     sso = _sso()
     try:
         token = sso.authorize_access_token()
-    except (AuthlibBaseError, JoseError, requests.RequestException, ValueError):
+    except _sso_errors():
         log.warning("sso_refused", exc_info=True)
         return _told("单点登录没有成功", "请重新登录。", 401)
     claim = token.get("userinfo", {}).get(_settings().oidc_account_claim)
@@ -387,6 +386,15 @@ def end_sso() -> AnyResponse:
     onward = safe_path(session.get("next"))
     _begin(account, "单点登录")
     return redirect(_onward(onward, account))
+
+
+def _sso_errors() -> tuple[type[Exception], ...]:
+    """Return what an issuer that cannot be believed or reached raises."""
+    import requests
+    from authlib.common.errors import AuthlibBaseError
+    from joserfc.errors import JoseError
+
+    return AuthlibBaseError, JoseError, requests.RequestException, ValueError
 
 
 def _sso() -> Any:

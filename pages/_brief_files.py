@@ -31,9 +31,7 @@ from components.exports.browser import (
     found_browser,
     one_at_a_time,
 )
-from components.exports.document import document
 from components.exports.office_suite import ConversionError, converter, pdf_of
-from components.exports.slides import slides
 from components.formatting import moment as moment_text
 from components.page_strip import DEMO_WORDS
 from data_access.office.audit import record
@@ -54,9 +52,24 @@ MIME = {
     "xlsx": f"{_OFFICE}spreadsheetml.sheet",
     "pdf": "application/pdf",
 }
+
+
+def _document(packet: Packet, moment: dt.datetime) -> bytes:
+    # What writes these files takes 20 MB of a process, and most never write one.
+    from components.exports.document import document
+
+    return document(packet, moment)
+
+
+def _slides(packet: Packet, moment: dt.datetime) -> bytes:
+    from components.exports.slides import slides
+
+    return slides(packet, moment)
+
+
 _MAKERS: dict[str, Callable[[Packet, dt.datetime], bytes]] = {
-    "docx": document,
-    "pptx": slides,
+    "docx": _document,
+    "pptx": _slides,
     "xlsx": annex,
     "pdf": lambda packet, moment: pdf_file(packet, moment, _own_browser()),
 }
@@ -113,7 +126,7 @@ def pdf_file(packet: Packet, moment: dt.datetime, browser: str | None) -> bytes:
                 if converter() is None:
                     raise
                 log.warning("brief_not_printed", exc_info=True)
-        return pdf_of(document(packet, moment), "docx")
+        return pdf_of(_document(packet, moment), "docx")
 
 
 def _style_sheets() -> list[str]:

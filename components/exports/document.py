@@ -25,8 +25,10 @@ from docx.oxml.parser import OxmlElement
 from docx.shared import Mm, Pt, RGBColor
 from lxml import etree
 
-from components.exports.native_charts import chart_parts, described
+from components.exports.native_charts import chart_parts
 from components.exports.sealed import sealed, utc_stamp
+from components.figures.brief import described
+from components.formatting import numeral
 from components.page_strip import DEMO_WORDS
 from domain.brief import Cell, Chart, Packet, Paragraph, Section, Table
 
@@ -44,7 +46,6 @@ _RED = RGBColor(0xC0, 0x00, 0x00)
 EDITED_WORDS = "〔已改〕"
 # A table of so many rows stays on one page; a longer one repeats its head.
 _TOGETHER = 12
-_DIGITS = "〇一二三四五六七八九"
 _UNIT = re.compile(r"(?<=\d) (?=\D)")
 _CHART_TYPE = "application/vnd.openxmlformats-officedocument.drawingml.chart+xml"
 _BOOK_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -78,13 +79,6 @@ def document(packet: Packet, moment: dt.datetime) -> bytes:
     file = io.BytesIO()
     paper.save(file)
     return sealed(file.getvalue(), moment)
-
-
-def numeral(number: int) -> str:
-    """Return a number below 100 as it stands before a heading: 一, 十二, 二十."""
-    tens, ones = divmod(number, 10)
-    head = ("" if tens == 1 else _DIGITS[tens]) + "十" if tens else ""
-    return head + (_DIGITS[ones] if ones or not tens else "")
 
 
 # --- Page and type --------------------------------------------------------------------------------

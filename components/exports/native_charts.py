@@ -26,6 +26,7 @@ from pptx.enum.dml import MSO_LINE
 from pptx.oxml.ns import qn
 from pptx.util import Pt
 
+from components.figures.brief import described
 from components.figures.template import ACCENT, PALE, RULE, SOFT
 from components.formatting import PERCENT
 from domain.brief import Chart, ChartKind, Series
@@ -82,25 +83,6 @@ def chart_parts(chart: Chart, font: str, size: float, width: int) -> tuple[bytes
         external.set(qn("r:id"), "rId1")
     xml = etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
     return xml, part.chart_workbook.xlsx_part.blob
-
-
-def described(chart: Chart) -> str:
-    """Return the numbers of a chart in words, for those who cannot see it."""
-    told = []
-    for series in chart.series:
-        known = [
-            f"{name} {_shown(value, chart)}"
-            for name, value in zip(chart.categories, series.values, strict=True)
-            if not math.isnan(value)
-        ]
-        told.append(f"{series.name}：{'，'.join(known)}")
-    return f"{chart.title}。{'；'.join(told)}"[:2_000]
-
-
-def _shown(value: float, chart: Chart) -> str:
-    if chart.unit == PERCENT:
-        return f"{100 * value:.1f}{PERCENT}"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
 def _plain(text: str) -> str:

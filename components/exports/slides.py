@@ -15,9 +15,10 @@ from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
 from pptx.oxml.ns import qn
 from pptx.util import Emu, Inches, Pt
 
-from components.exports.document import EDITED_WORDS, numeral
+from components.exports.document import EDITED_WORDS
 from components.exports.native_charts import add_chart
 from components.exports.sealed import sealed
+from components.formatting import numeral
 from components.page_strip import DEMO_WORDS
 from domain.brief import Chart, Packet, Section, Table
 

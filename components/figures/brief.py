@@ -41,7 +41,7 @@ class _Box(NamedTuple):
         return self.bottom - self.top
 
 
-def chart_svg(chart: Chart, width: int, height: int, size: float, described: str) -> str:
+def chart_svg(chart: Chart, width: int, height: int, size: float, words: str) -> str:
     """Return a chart as SVG markup that fills the room it is given and keeps its proportions.
 
     Args:
@@ -49,14 +49,27 @@ def chart_svg(chart: Chart, width: int, height: int, size: float, described: str
         width: of the picture, in pixels at its own size.
         height: likewise.
         size: of its type, in pixels at its own size.
-        described: the numbers in words, for those who cannot see it.
+        words: as ``described`` gives them.
     """
     parts = (_lying if chart.kind == "bars" else _standing)(chart, width, height, size)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="brief-picture" '
-        f'viewBox="0 0 {width} {height}" role="img" aria-label="{escape(described)}" '
+        f'viewBox="0 0 {width} {height}" role="img" aria-label="{escape(words)}" '
         f'font-size="{size:g}">{"".join(parts)}</svg>'
     )
+
+
+def described(chart: Chart) -> str:
+    """Return the numbers of a chart in words, for those who cannot see it."""
+    told = []
+    for series in chart.series:
+        known = [
+            f"{name} {_told(value, chart)}"
+            for name, value in zip(chart.categories, series.values, strict=True)
+            if not math.isnan(value)
+        ]
+        told.append(f"{series.name}：{'，'.join(known)}")
+    return f"{chart.title}。{'；'.join(told)}"[:2_000]
 
 
 def text_width(text: str, size: float) -> float:

@@ -34,10 +34,11 @@ from components.brief_canvas import (
     cards_of,
 )
 from components.exports.annex import annex
-from components.exports.document import document, numeral
+from components.exports.document import document
 from components.exports.office_suite import ConversionError, converter, pdf_of
 from components.exports.slides import slides
 from components.figures.brief import chart_svg, least_width, text_width
+from components.formatting import numeral
 from domain.brief import (
     LONGEST_EDIT,
     SECTIONS,
