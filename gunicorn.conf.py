@@ -80,6 +80,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def post_fork(_server: Arbiter, _worker: Worker) -> None:
+    """Leave out what pandas would take along if it is there: 50 MB that no page needs.
+
+    Files are loaded by commands of their own.
+    """
+    sys.modules["pyarrow"] = None  # type: ignore[assignment]  # "not installed"
+
+
 def post_worker_init(worker: Worker) -> None:
     """Get ready, and ask for two pages before the first visitor does.
 

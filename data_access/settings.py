@@ -33,7 +33,7 @@ class Settings(BaseSettings):
 
     # Readers: per serving process and version.
     duckdb_threads: int = Field(2, ge=1)
-    duckdb_memory_limit: str = Field("400MB", pattern=_MEMORY)
+    duckdb_memory_limit: str = Field("300MB", pattern=_MEMORY)
     # Connections a serving process keeps to a version; with the overflow, as many as its threads.
     pool_size: int = Field(8, ge=1)
     query_timeout_seconds: float = Field(30, gt=0)

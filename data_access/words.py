@@ -22,6 +22,7 @@ itself. A row holds the 4-grams of one first letter in a stretch of 65,536 conse
 from __future__ import annotations
 
 import itertools
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,7 +31,6 @@ from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
@@ -39,6 +39,11 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from data_access import schema
 from data_access.store import Snapshot
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 STRETCH = 65_536
 # Parts summaries while they are indexed. No word to search for has it: they end at such signs.
@@ -203,7 +208,6 @@ def _rows_of(texts: str) -> list[tuple[int, bytes]]:
     ends = np.append(starts, len(places))
     numbers = np.diff(ends).astype(np.uint32)
     rows = np.append(np.flatnonzero(_first_of_each(firsts)), len(firsts)).tolist()
-    codec = pa.Codec("zstd", compression_level=1)
     result = []
     for begin, end in itertools.pairwise(rows):
         some = slice(int(ends[begin]), int(ends[end]))
@@ -212,7 +216,7 @@ def _rows_of(texts: str) -> list[tuple[int, bytes]]:
             high[some], low[some],
         ]  # fmt: skip
         row = b"".join(part.tobytes() for part in parts)
-        packed = codec.compress(row, asbytes=True)
+        packed = zstd.compress(row, level=1)
         result.append((int(firsts[begin]), len(row).to_bytes(4, "little") + packed))
     return result
 
@@ -341,8 +345,7 @@ class _Row:
 
     @classmethod
     def of(cls, stretch: int, packed: bytes) -> _Row:
-        length = int.from_bytes(packed[:4], "little")
-        row = pa.decompress(packed[4:], decompressed_size=length, codec="zstd", asbytes=True)
+        row = zstd.decompress(packed[4:])  # after its length
         number = int.from_bytes(row[:4], "little")
         *others, numbers = (
             np.frombuffer(row, np.uint32, number, 4 + 4 * number * column)

@@ -15,10 +15,9 @@ a district's weeks, or a week's districts, have in common, and partly against no
 from __future__ import annotations
 
 import datetime as dt
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,6 +34,8 @@ _PRE_TREND_P = 0.05
 _WEEK = dt.timedelta(weeks=1)
 _LARGEST_LOG_CHANGE = 5.0
 _BANDWIDTH = 0.15
+# Of the logistic regression: the change of deviance that ends it, chances as good as never.
+_STAYS, _MOST_STEPS, _NEVER = 1e-8, 100, 1e-15
 Z = 1.959963984540054
 
 
@@ -203,16 +204,6 @@ def _fit(panel: _Panel, regressor: Any) -> tuple[float, float, int]:
     Raises:
         _NoFitError: not identified, separation, no convergence, too few districts.
     """
-    # Importing takes a second and 60 MB: only where an effect is asked for.
-    from statsmodels.genmod.families import Binomial
-    from statsmodels.genmod.generalized_linear_model import GLM
-    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
-
-    # Said of counts that fit exactly as well; real separation is an endless estimate, below. Set
-    # for good: catch_warnings() changes the filters of every thread, and threads that leave it in
-    # another order than they came leave them changed.
-    warnings.simplefilter("ignore", PerfectSeparationWarning)
-
     districts = panel.topic.shape[1]
     year, district, week = np.indices(panel.topic.shape).reshape(3, -1)
     cases, others = panel.topic.ravel(), panel.control.ravel()
@@ -230,27 +221,22 @@ def _fit(panel: _Panel, regressor: Any) -> tuple[float, float, int]:
         raise _NoFitError
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise _NoFitError
-    try:
-        with np.errstate(over="raise", divide="raise", invalid="raise", under="ignore"):
-            model = GLM(np.column_stack([cases, others]), design, family=Binomial())
-            fitted = model.fit(wls_method="qr")
-    except (ValueError, FloatingPointError, np.linalg.LinAlgError) as error:
-        raise _NoFitError from error
-    estimate = float(fitted.params[-1])
-    if not fitted.converged or not np.isfinite(estimate) or abs(estimate) > _LARGEST_LOG_CHANGE:
-        raise _NoFitError
     total = cases + others
-    residual = cases - total * fitted.mu
+    fitted = logistic(design, cases, total)
+    estimate = float(fitted.estimates[-1])
+    if not np.isfinite(estimate) or abs(estimate) > _LARGEST_LOG_CHANGE:
+        raise _NoFitError
+    residual = cases - total * fitted.chance
     # Each cell's pull on the estimate.
-    pull = residual * (design @ np.asarray(fitted.normalized_cov_params)[:, -1])
-    spread = np.maximum(total * fitted.mu * (1 - fitted.mu), 1e-12)
+    pull = residual * (design @ fitted.covariance[:, -1])
+    spread = np.maximum(total * fitted.chance * (1 - fitted.chance), 1e-12)
     dispersion = float(np.sum(residual**2 / spread)) / (len(cases) - design.shape[1])
     by_district = np.bincount(district, pull)[np.unique(district)]
     by_week = np.bincount(week, pull, minlength=len(panel.after))
     # The widest of four: noise of its own in every cell, in common in a district's weeks, in
     # common in a week's districts, lasting for weeks. Each alone may be too small by chance.
     few = _t_quantile(clusters - 1)
-    alone = float(fitted.normalized_cov_params[-1, -1]) * max(dispersion, 1.0)
+    alone = float(fitted.covariance[-1, -1]) * max(dispersion, 1.0)
     long_run, lasting = _long_run(by_week)
     weeks = len(by_week)
     widths = (
@@ -263,6 +249,55 @@ def _fit(panel: _Panel, regressor: Any) -> tuple[float, float, int]:
         raise _NoFitError
     # As the error of t with districts - 1, so that p and interval agree.
     return estimate, float(max(widths) / few), clusters - 1
+
+
+class Fitted(NamedTuple):
+    """A logistic regression: ``estimates`` per regressor, ``chance`` per cell.
+
+    ``covariance``: of the estimates, by chance alone.
+    """
+
+    estimates: np.ndarray
+    chance: np.ndarray
+    covariance: np.ndarray
+
+
+def logistic(design: np.ndarray, cases: np.ndarray, total: np.ndarray) -> Fitted:
+    """Return the most likely logistic regression of shares of cases.
+
+    Iteratively reweighted least squares (McCullagh and Nelder 1989, 2.5), until the deviance stays.
+
+    Args:
+        design: cells × regressors, of full rank.
+        cases: of each cell, from 0 to its total.
+        total: of each cell, above 0.
+
+    Raises:
+        _NoFitError: no finite estimate.
+    """
+    chance = (cases + 0.5) / (total + 1)
+    linear, deviance = special.logit(chance), np.inf
+    try:
+        with np.errstate(over="raise", divide="raise", invalid="raise", under="ignore"):
+            for _ in range(_MOST_STEPS):
+                spread = chance * (1 - chance)
+                root = np.sqrt(total * spread)
+                q, r = np.linalg.qr(design * root[:, None])
+                aim = linear + (cases / total - chance) / spread
+                estimates = np.linalg.solve(r, q.T @ (root * aim))
+                linear = design @ estimates
+                chance = np.clip(special.expit(linear), _NEVER, 1 - _NEVER)
+                before, others = deviance, total - cases
+                deviance = 2 * float(
+                    np.sum(special.xlogy(cases, cases / (total * chance)))
+                    + np.sum(special.xlogy(others, others / (total * (1 - chance))))
+                )
+                if abs(before - deviance) <= _STAYS:
+                    inverse = np.linalg.inv(r)
+                    return Fitted(estimates, chance, inverse @ inverse.T)
+    except (FloatingPointError, np.linalg.LinAlgError) as error:
+        raise _NoFitError from error
+    raise _NoFitError
 
 
 def _long_run(pulls: np.ndarray) -> tuple[float, float]:

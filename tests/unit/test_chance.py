@@ -54,7 +54,16 @@ def test_the_density_is_that_of_scipy(x: float):
 
 def test_a_server_loads_no_library_that_it_seldom_needs():
     """Each takes 10 to 45 MB of every worker."""
-    seldom = ["scipy.stats", "scipy.optimize", "pptx", "docx", "authlib", "psycopg", "pyarrow.csv"]
+    seldom = [
+        "statsmodels",
+        "scipy.stats",
+        "scipy.optimize",
+        "pptx",
+        "docx",
+        "authlib",
+        "psycopg",
+        "pyarrow.csv",
+    ]
     program = (
         "import sys, app; app.create_app(); "
         f"print([name for name in {seldom!r} if name in sys.modules])"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from domain.effect import Effect, effect_of_launch, expected_weekly
+from domain.effect import Effect, effect_of_launch, expected_weekly, logistic
 from domain.periods import Window
 from domain.programme import expected_cases
 from domain.rules import Rules
@@ -265,3 +265,32 @@ def test_no_expectation_without_last_year() -> None:
     told = expected_weekly(topic, control, whole_weeks(LAUNCH, 3), Rules())
     assert told["expected"].isna().all()
     assert told["low"].isna().all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_regression_is_that_of_statsmodels(seed: int):
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
+
+    random = np.random.default_rng(seed)
+    cells, groups = 240, 6
+    label = random.integers(0, groups, cells)
+    design = np.column_stack([label[:, None] == np.arange(groups), random.normal(size=cells)])
+    total = random.integers(1, 400 if seed % 2 else 9, cells)
+    chance = 1 / (1 + np.exp(-(design @ random.normal(-0.5, 0.5, groups + 1))))
+    cases = random.binomial(total, chance)
+    found = logistic(design.astype("float64"), cases, total)
+    wanted = GLM(np.column_stack([cases, total - cases]), design, family=Binomial()).fit()
+    assert found.estimates == pytest.approx(wanted.params, rel=1e-6, abs=1e-9)
+    assert found.chance == pytest.approx(wanted.mu, rel=1e-6)
+    assert found.covariance == pytest.approx(
+        np.asarray(wanted.normalized_cov_params), rel=1e-4, abs=1e-9
+    )
+
+
+def test_a_regression_without_a_finite_answer_has_an_endless_one():
+    apart = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [1.0, 1.0]])
+    cases, total = np.array([3, 5, 9, 9]), np.array([9, 9, 9, 9])
+    found = logistic(apart, cases, total)
+    # Told by its size: ``effect_of_launch`` believes no change that large.
+    assert found.estimates[1] > 15
