@@ -15,7 +15,6 @@ from domain.metrics import (
     Metric,
     change,
     columns_of,
-    estimate,
     estimated,
     standings,
 )
@@ -77,7 +76,7 @@ def measured(
         rules: the rule set of the period.
         days: days of the window of ``now``.
     """
-    estimates = estimate(now, metric, rules)
+    estimates = estimated(columns_of(now), metric, rules)
     changes = {
         name: change(metric, now, counts, rules, (days, length))
         for name, (counts, length) in before.items()
@@ -85,13 +84,15 @@ def measured(
     return [
         Measured(
             metric,
-            float(row.value),
-            int(row.n),
-            float(row.low),
-            float(row.high),
+            value,
+            int(n),
+            low,
+            high,
             {name: listed[place] for name, listed in changes.items()},
         )
-        for place, row in enumerate(estimates.itertuples(index=False))
+        for place, (value, n, low, high) in enumerate(
+            zip(*(estimates[name].tolist() for name in ("value", "n", "low", "high")), strict=True)
+        )
     ]
 
 

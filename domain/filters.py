@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -177,8 +178,9 @@ class Filters:
 
     def __post_init__(self) -> None:
         # Two ways of asking the same thing are one value, one cache entry, one link.
-        for name in (*DIMENSIONS, *LIST_OPTIONS):
-            object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
+        for name in _SETS:
+            if value := getattr(self, name):
+                object.__setattr__(self, name, tuple(sorted(set(value))))
 
     def narrowed(self, **changes: str | tuple[str, ...]) -> Filters:
         """Return the same question with some fields replaced.
@@ -187,7 +189,15 @@ class Filters:
         """
         if changes.keys() & {"page", *POSITIONS}:
             changes = {"page": "", **dict.fromkeys(POSITIONS, ""), **changes}
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+        if unknown := changes.keys() - _DEFAULTS.keys():
+            raise TypeError(f"no such filters: {', '.join(sorted(unknown))}")
+        # By hand: pages do it hundreds of times, and ``dataclasses.replace`` sets every field.
+        result = object.__new__(Filters)
+        result.__dict__.update(self.__dict__)
+        result.__dict__.update(changes)
+        for name in _SETS & changes.keys():
+            result.__dict__[name] = tuple(sorted(set(changes[name])))
+        return result
 
     def number(self, name: str) -> int | None:
         """Return an option of ``NUMBER_OPTIONS``; None when it is not set."""
@@ -202,14 +212,17 @@ class Filters:
     @property
     def shared(self) -> Filters:
         """The same question without the options of single pages: what other pages take over."""
-        return self.narrowed(**{name: _DEFAULTS[name] for name in (*PAGE_OPTIONS, *POSITIONS)})
+        return self.narrowed(**_OF_PAGES)
 
 
 _DEFAULTS: dict[str, Any] = {item.name: item.default for item in dataclasses.fields(Filters)}
+# Fields whose values have no order.
+_SETS = frozenset((*DIMENSIONS, *LIST_OPTIONS))
 PAGE_OPTIONS = (
     "order", "by", "sort", "target", "weights", "league", "rank_by", "preset", "age", "q",
     "case_sort", *NUMBER_OPTIONS, *LIST_OPTIONS,
 )  # fmt: skip
+_OF_PAGES = {name: _DEFAULTS[name] for name in (*PAGE_OPTIONS, *POSITIONS)}
 
 
 @dataclass(frozen=True)
@@ -220,6 +233,7 @@ class Parsed:
     problems: tuple[str, ...] = field(default=())
 
 
+@functools.lru_cache(maxsize=512)
 def to_search(filters: Filters) -> str:
     """Return the canonical query string of filters, with ``?``, without defaults; "" for none."""
     parts = []

@@ -226,7 +226,9 @@ def estimated(columns: Columns, metric: Metric, rules: Rules) -> dict[str, np.nd
 
 def total(counts: Counts) -> Counts:
     """Return a one-row frame of the summed counts; zeros for no rows."""
-    summed = counts[COUNT_INDEX].to_numpy().sum(axis=0, keepdims=True)
+    if counts.columns is not COUNT_INDEX:
+        counts = counts[COUNT_INDEX]
+    summed = counts.to_numpy().sum(axis=0, keepdims=True)
     return pd.DataFrame(summed, columns=COUNT_INDEX)
 
 

@@ -313,8 +313,29 @@ def _peers(subject: Subject, basis: Basis | None = None) -> Field:
 def _streets(subject: Subject, basis: Basis | None = None) -> Field:
     """Return the streets of the district; None: the chosen 口径."""
     filters = subject.of_district.narrowed(basis=basis or subject.city.basis)
+    read = _field_of_streets if subject.place.kind == "subdistrict" else _field
     return subject.question.snapshot.cached(
-        (*subject.key("streets"), filters.basis), lambda: _field(subject, "subdistrict", filters)
+        (*subject.key("streets"), filters.basis), lambda: read(subject, "subdistrict", filters)
+    )
+
+
+def _field_of_streets(subject: Subject, kind: Kind, filters: Filters) -> Field:
+    """Return ``_field`` of the streets of a street's district: all of the city have been read."""
+    everyone, among = _peers(subject, filters.basis), subject.among
+    units = _units(subject, kind, filters)
+    codes = units["code"].astype(str).tolist()
+    # With the cases of the district that have no street.
+    of_district = counts_by_window(
+        among.snapshot, among.scope, filters, _windows(subject)[:1], "district"
+    )
+    before = everyone.before
+    return Field(
+        units,
+        everyone.now.loc[codes],
+        None if before is None else before.loc[codes],
+        total(of_district),
+        everyone.own,
+        everyone.rows,
     )
 
 
