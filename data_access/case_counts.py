@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ from sqlalchemy import (
     FromClause,
     Table,
     and_,
+    case,
     cast,
     false,
     func,
@@ -56,6 +57,9 @@ def counts_by_window(
 
     Categories are one level below the categories filtered by: level 1 without such a filter.
     """
+    if _is_part(scope, filters, group):
+        whole = counts_by_window(snapshot, scope, filters.narrowed(district=()), windows, group)
+        return _rows_of(whole, filters.district)
     key = ("window", scope, _asked(filters), windows, group)
 
     def labelled() -> pd.DataFrame:
@@ -74,6 +78,9 @@ def counts_by_week(
 
     Columns: ``week_start`` (datetime.date), ``code``, ``name``, then ``COUNT_COLUMNS``.
     """
+    if _is_part(scope, filters, group):
+        whole = counts_by_week(snapshot, scope, filters.narrowed(district=()), weeks, group)
+        return _rows_of(whole, filters.district)
     key = ("week", scope, _asked(filters), weeks, group)
 
     def labelled() -> pd.DataFrame:
@@ -81,6 +88,24 @@ def counts_by_week(
         return _labelled(snapshot, sums, filters, group, "week_start", day_of)
 
     return snapshot.cached((*key, filters.basis), labelled)
+
+
+def _is_part(scope: Scope, filters: Filters, group: Group) -> bool:
+    """Return whether the answer is some rows of that for all districts, which is kept.
+
+    Where an aggregate has it, all of them cost no more than one.
+    """
+    return bool(
+        group == "district"
+        and filters.district
+        and not filters.subdistrict
+        and _source(scope, filters, group) is not schema.cases
+    )
+
+
+def _rows_of(counted: pd.DataFrame, codes: Sequence[str]) -> pd.DataFrame:
+    chosen = [row for row, code in enumerate(counted["code"]) if code in codes]
+    return counted.iloc[chosen].reset_index(drop=True)
 
 
 def counts_of_all(
@@ -262,19 +287,35 @@ def _by_window(
     table = _source(scope, filters, group)
     where = conditions(snapshot, scope, filters, table)
     source, key = _key(snapshot, filters, table, group)
-    # One branch per window, not one CASE: windows may overlap (a long period and its 同比).
-    return read_sums(
-        snapshot,
-        *(
-            summing(
-                table,
-                (literal(place), key, table.c.excluded),
-                [_created_in(table, window), *where],
-                source,
-            )
-            for place, (_, window) in enumerate(windows)
-        ),
-    )
+    branches = [
+        summing(table, (number, key, table.c.excluded), [within, *where], source)
+        for number, within in _numbered(snapshot, table, [window for _, window in windows])
+    ]
+    return read_sums(snapshot, *branches)
+
+
+def _numbered(
+    snapshot: Snapshot, table: Table, windows: Sequence[Window]
+) -> list[tuple[ColumnElement[int], ColumnElement[bool]]]:
+    """Return the number of the window a row lies in, and in which windows that is.
+
+    One of each per branch of a statement: windows may overlap (a long period and its 同比). DuckDB
+    takes longer to plan a branch on an aggregate than to read it, so there those that do not
+    overlap share one; of the case table, and on PostgreSQL, a branch reads its own days only.
+    """
+    within = [_created_in(table, window) for window in windows]
+    each: list[tuple[ColumnElement[int], ColumnElement[bool]]] = [
+        (literal(number), inside) for number, inside in enumerate(within)
+    ]
+    if table is schema.cases or snapshot.engine.dialect.name != "duckdb":
+        return each
+    spans = sorted((window.start, window.end) for window in windows if window.days)
+    if len(spans) < 2 or any(start <= end for (_, end), (start, _) in pairwise(spans)):
+        return each
+    number = case(*((inside, place) for place, inside in enumerate(within)))
+    # Without the ends DuckDB would look at every day there is.
+    ends = Window(spans[0][0], spans[-1][1])
+    return [(number, and_(_created_in(table, ends), or_(*within)))]
 
 
 def _of_all(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from data_access.sums import (
 )
 from data_access.words import near
 from domain.filters import Filters
-from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
+from domain.outcomes import COUNT_COLUMNS
 from domain.periods import Window
 from domain.programme import Topic, Unit
 from domain.schedule import Figures, Target
@@ -260,29 +260,21 @@ def weekly_cases(
     The key "" has the cases of no topic. ``filters`` narrow the place only; a topic without a
     case in these weeks is left out.
     """
-    asked = _place_only(filters)
-    return snapshot.cached(
-        ("weekly cases", scope, asked, weeks[0], weeks[-1]),
-        lambda: _weekly_cases(snapshot, scope, asked, weeks),
-    )
+
+    def compute() -> dict[str, np.ndarray]:
+        counted = _topic_weeks(snapshot, scope, filters, weeks)
+        series = counted.chosen(filters).sum(axis=1, dtype="float64")
+        return {code: own for code, own in zip(counted.topics, series, strict=True) if own.any()}
+
+    return snapshot.cached(("weekly cases", scope, _place_only(filters), *_ends(weeks)), compute)
 
 
 def _place_only(filters: Filters) -> Filters:
     return Filters(basis=filters.basis, district=filters.district, subdistrict=filters.subdistrict)
 
 
-def _weekly_cases(
-    snapshot: Snapshot, scope: Scope, filters: Filters, weeks: Sequence[Window]
-) -> dict[str, np.ndarray]:
-    mondays, topics, cases = _topic_weeks(snapshot, scope, filters, weeks, None, by_district=False)
-    code_of = {UNKNOWN: "", **snapshot.reference.lookup("topics", "id", "code")}
-    place = (mondays - number_of_day(weeks[0].start)) // 7
-    result: dict[str, np.ndarray] = {}
-    for topic in np.unique(topics).tolist():
-        own = topics == topic
-        series = result[code_of[topic]] = np.zeros(len(weeks))
-        series[place[own]] = cases[own]
-    return result
+def _ends(weeks: Sequence[Window]) -> tuple[dt.date, dt.date]:
+    return weeks[0].start, weeks[-1].end
 
 
 def weekly_cases_by_district(
@@ -294,67 +286,110 @@ def weekly_cases_by_district(
     ``cases`` (int64). ``filters`` narrow the place only.
     """
 
-    def read() -> tuple[pd.DataFrame, pd.DataFrame]:
-        reference = snapshot.reference
-        topic_id = reference.lookup("topics", "code", "id").get(topic, -1)
-        code_of = reference.lookup("districts", "id", "code")
-        mondays, topics, district_ids, cases = _topic_weeks(
-            snapshot, scope, _place_only(filters), weeks, topic_id, by_district=True
+    def compute() -> tuple[pd.DataFrame, pd.DataFrame]:
+        counted = _topic_weeks(snapshot, scope, filters, weeks)
+        own, others = (
+            _by_district(counted, counted.chosen(filters), weeks, each) for each in (topic, "")
         )
-        week_of = {number: day_of(number) for number in np.unique(mondays).tolist()}
-        frames = []
-        for own in (topics != UNKNOWN, topics == UNKNOWN):
-            counted = pd.DataFrame(
-                {
-                    "week_start": [week_of[each] for each in mondays[own].tolist()],
-                    "code": [str(code_of.get(each, "")) for each in district_ids[own].tolist()],
-                    "cases": cases[own],
-                }
-            )
-            frames.append(counted.astype({"week_start": "object", "code": "str"}))
-        return frames[0], frames[1]
+        return own, others
 
-    key = ("topic weeks", scope, _place_only(filters), weeks[0], weeks[-1], topic)
-    return snapshot.cached(key, read)
+    key = ("topic weeks by district", scope, _place_only(filters), *_ends(weeks), topic)
+    return snapshot.cached(key, compute)
+
+
+class _TopicWeeks(NamedTuple):
+    """Cases of every topic and of none by district, both 口径 and week.
+
+    ``topics``, ``districts``: codes, the last "" for none and for an unknown place. ``counts``:
+    int64, topic × district × (counted, excluded) × week.
+    """
+
+    topics: list[str]
+    districts: list[str]
+    counts: np.ndarray
+
+    def chosen(self, filters: Filters) -> np.ndarray:
+        """Return topic × district × week of a 口径; zeros for districts that are not chosen."""
+        own = self.counts[:, :, 0] if filters.basis == "assessed" else self.counts.sum(axis=2)
+        if not filters.district:
+            return own
+        within = np.array([code in filters.district for code in self.districts])
+        return np.asarray(own * within[:, np.newaxis])
+
+
+def _by_district(
+    counted: _TopicWeeks, chosen: np.ndarray, weeks: Sequence[Window], topic: str
+) -> pd.DataFrame:
+    place = counted.topics.index(topic) if topic in counted.topics else None
+    own = chosen[place] if place is not None else np.zeros(chosen.shape[1:], dtype="int64")
+    rows, columns = np.nonzero(own)
+    codes, starts = counted.districts, [week.start for week in weeks]
+    return pd.DataFrame(
+        {
+            "week_start": pd.Series([starts[each] for each in columns.tolist()], dtype="object"),
+            "code": pd.Series([codes[each] for each in rows.tolist()], dtype="str"),
+            "cases": own[rows, columns],
+        }
+    )
 
 
 def _topic_weeks(
-    snapshot: Snapshot,
-    scope: Scope,
-    filters: Filters,
-    weeks: Sequence[Window],
-    topic_id: int | None,
-    *,
-    by_district: bool,
-) -> list[np.ndarray]:
-    """Return columns: Monday (days since 1970-01-01), topic id, district id where asked for, cases.
+    snapshot: Snapshot, scope: Scope, filters: Filters, weeks: Sequence[Window]
+) -> _TopicWeeks:
+    """Return the weekly cases of all topics, of all districts unless a street is chosen.
 
-    ``topic_id`` None: all topics; else this one. Cases of no topic are always there.
+    Read once for all of them: the next topic, place or 口径 asks the database for nothing.
     """
-    # Only the case table knows units, and street and topic together.
-    by_case = filters.subdistrict or scope.units is not None
-    table = schema.cases if by_case else schema.daily_category
-    week = sa.cast(sa.func.date_trunc("week", table.c.created_on), sa.Date)
-    counted = sa.func.count() if table is schema.cases else sa.func.sum(table.c.cases)
-    keys = [week, table.c.topic_id, *([table.c.district_id] if by_district else [])]
-    unknown = sa.literal_column(str(UNKNOWN), sa.Integer())
-    statement = (
-        sa.select(
-            week.label("week"),
-            *(sa.func.coalesce(key, unknown).label(f"key_{key.name}") for key in keys[1:]),
-            sa.cast(counted, sa.BigInteger).label("cases"),
+    place = filters.district if filters.subdistrict else ()
+    asked = Filters(basis="all", district=place, subdistrict=filters.subdistrict)
+
+    def read() -> _TopicWeeks:
+        reference = snapshot.reference
+        # Only the case table knows units, and street and topic together.
+        by_case = filters.subdistrict or scope.units is not None
+        table = schema.cases if by_case else schema.daily_category
+        week = sa.cast(sa.func.date_trunc("week", table.c.created_on), sa.Date)
+        number = sa.func.count() if table is schema.cases else sa.func.sum(table.c.cases)
+        unknown = sa.literal_column(str(UNKNOWN), sa.Integer())
+        keys = [week, table.c.topic_id, table.c.district_id, table.c.excluded]
+        statement = (
+            sa.select(
+                week.label("week"),
+                sa.func.coalesce(table.c.topic_id, unknown).label("topic"),
+                sa.func.coalesce(table.c.district_id, unknown).label("district"),
+                table.c.excluded,
+                sa.cast(number, sa.BigInteger).label("cases"),
+            )
+            .where(
+                table.c.created_on.between(*_ends(weeks)),
+                *conditions(snapshot, scope, asked, table),
+            )
+            .group_by(*keys)
         )
-        .where(
-            table.c.created_on.between(weeks[0].start, weeks[-1].end),
-            *conditions(snapshot, scope, filters, table),
+        mondays, topic_ids, district_ids, excluded, cases = read_columns(snapshot, statement)
+        topics, districts = (
+            reference.lookup(name, "id", "code") for name in ("topics", "districts")
         )
-        .group_by(*keys)
-    )
-    if topic_id is not None:
-        statement = statement.where(
-            sa.or_(table.c.topic_id == topic_id, table.c.topic_id.is_(None))
+        counts = np.zeros((len(topics) + 1, len(districts) + 1, 2, len(weeks)), dtype="int64")
+        of_topic, of_district = (
+            _places(ids, list(known))
+            for ids, known in ((topic_ids, topics), (district_ids, districts))
         )
-    return read_columns(snapshot, statement)
+        columns = (mondays - number_of_day(weeks[0].start)) // 7
+        np.add.at(counts, (of_topic, of_district, excluded, columns), cases)
+        return _TopicWeeks(
+            [*map(str, topics.values()), ""], [*map(str, districts.values()), ""], counts
+        )
+
+    return snapshot.cached(("topic weeks", scope, asked, *_ends(weeks)), read)
+
+
+def _places(ids: np.ndarray, known: Sequence[int]) -> np.ndarray:
+    """Return the place of each id in a list, the place after the last for any other."""
+    order = np.argsort(known)
+    listed = np.append(np.array(known, dtype="int64")[order], np.iinfo("int64").max)
+    found = np.searchsorted(listed, ids)
+    return np.where(listed[found] == ids, np.append(order, 0)[found], len(known))
 
 
 # Repeats of so many days count: what was repeated years ago is nobody's task today.
@@ -384,6 +419,7 @@ def _cases(
     # By state: what was closed after the cut-off is open, as in every figure.
     is_open = schema.is_open(cases.c.state)
     of_newest, of_oldest = _days_of_the_first(snapshot, scope, filters, limit)
+    repeats = _most_repeated(snapshot, scope, filters, limit)
     position = sa.select(cases.c.position).where(*where).limit(limit)
     newest = position.where(*of_newest).order_by(cases.c.created_at.desc(), cases.c.case_id)
     # Positions are in order of time and number.
@@ -392,8 +428,6 @@ def _cases(
     places = ("district_id", "subdistrict_id", "category_id")
     columns = [cases.c[name] for name in (*names, *places)]
     with snapshot.engine.connect() as connection:
-        since = snapshot.cutoff.date() - dt.timedelta(days=REPEATED_DAYS)
-        repeats = _most_repeated(connection, where, cases.c.created_on > since, limit)
         lists: dict[str, list[int]] = {
             "newest": list(connection.execute(newest).scalars()),
             "oldest_open": list(connection.execute(oldest).scalars()),
@@ -437,37 +471,86 @@ def _cases(
     }  # fmt: skip
 
 
+class _Repeats(NamedTuple):
+    """Who repeats whom in a topic: cases of the last ``REPEATED_DAYS``, counted by what they say.
+
+    ``matters``: the repeated cases by number, with their place as in ``repeats``; ``positions``
+    theirs. ``of``: row of ``matters`` of each row of ``repeats``; ``number``: how many there are.
+    """
+
+    matters: pd.DataFrame
+    positions: np.ndarray
+    repeats: pd.DataFrame
+    of: np.ndarray
+    number: np.ndarray
+
+
 def _most_repeated(
-    connection: sa.Connection,
-    where: Sequence[sa.ColumnElement[bool]],
-    when: sa.ColumnElement[bool],
-    limit: int,
+    snapshot: Snapshot, scope: Scope, filters: Filters, limit: int
 ) -> dict[int, int]:
     """Return position → number of repeats of the cases that most others repeat, most first.
 
-    ``when`` is of the repeats; what they repeat may be as old as it is.
-
-    In steps, not as a join of the case table with itself: a few cases are found by their ids at
-    once, and no database has to match all with all.
+    Both the repeats and what they repeat are of the chosen place and 口径; a matter may be older.
     """
-    cases, number = schema.cases.c, sa.func.count()
-    matters = (
-        sa.select(cases.repeat_of, number)
-        .where(cases.repeat_of.is_not(None), when, *where)
-        .group_by(cases.repeat_of)
-        .order_by(number.desc(), cases.repeat_of)
-    )
-    known = sa.select(cases.case_id, cases.position).where(*where)
-    asked = 5 * limit
-    while True:
-        repeats = {str(row[0]): int(row[1]) for row in connection.execute(matters.limit(asked))}
-        # The first case of a matter may be of another topic or place: then it is not listed.
-        rows = list(connection.execute(known.where(cases.case_id.in_(list(repeats)))))
-        if len(rows) >= limit or len(repeats) < asked:
-            break
-        asked *= 10
-    rows.sort(key=lambda row: (-repeats[row.case_id], row.case_id))
-    return {row.position: repeats[row.case_id] for row in rows[:limit]}
+    known = _repeats(snapshot, scope, filters)
+    counted = _is_chosen(snapshot, known.repeats, filters)
+    times = np.bincount(known.of, known.number * counted, minlength=len(known.matters))
+    times = times.astype("int64") * _is_chosen(snapshot, known.matters, filters)
+    # The matters are in order of their numbers, which decide between equals.
+    first = np.argsort(-times, kind="stable")[:limit]
+    return {int(known.positions[row]): int(times[row]) for row in first if times[row]}
+
+
+def _repeats(snapshot: Snapshot, scope: Scope, filters: Filters) -> _Repeats:
+    """Return the repeats of a topic, of every place and 口径."""
+    asked = Filters(basis="all", topic=filters.topic)
+
+    def read() -> _Repeats:
+        cases, number = schema.cases.c, sa.cast(sa.func.count(), sa.BigInteger)
+        where = conditions(snapshot, scope, asked, schema.cases)
+        since = snapshot.cutoff.date() - dt.timedelta(days=REPEATED_DAYS)
+        repeating = [cases.repeat_of.is_not(None), cases.created_on > since, *where]
+        place = [cases.district_id, cases.subdistrict_id, cases.excluded]
+        counted = (
+            sa.select(cases.repeat_of, number, *place)
+            .where(*repeating)
+            .group_by(cases.repeat_of, *place)
+        )
+        # In steps, not as a join of the case table with itself: no database has to match all with
+        # all. The first case of a matter may be of another topic: then it is not listed.
+        matters = (
+            sa.select(cases.case_id, cases.position, *place)
+            .where(cases.case_id.in_(sa.select(cases.repeat_of).where(*repeating)), *where)
+            .order_by(cases.case_id)
+        )
+        with snapshot.engine.connect() as connection:
+            first = connection.execute(matters).all()
+            row_of = {row[0]: place for place, row in enumerate(first)}
+            again = [row for row in connection.execute(counted) if row[0] in row_of]
+        names = ["district_id", "subdistrict_id", "excluded"]
+        return _Repeats(
+            pd.DataFrame([tuple(row[2:]) for row in first], columns=names),
+            np.array([row[1] for row in first], dtype="int64"),
+            pd.DataFrame([tuple(row[2:]) for row in again], columns=names),
+            np.array([row_of[row[0]] for row in again], dtype="int64"),
+            np.array([row[1] for row in again], dtype="int64"),
+        )
+
+    return snapshot.cached(("topic repeats", scope, asked), read)
+
+
+def _is_chosen(snapshot: Snapshot, rows: pd.DataFrame, filters: Filters) -> np.ndarray:
+    """Return which rows are of the chosen place and 口径, as ``conditions`` has it."""
+    chosen = np.ones(len(rows), dtype=bool)
+    if filters.basis == "assessed":
+        chosen &= ~rows["excluded"].to_numpy(dtype=bool)
+    for name, table in (("district", "districts"), ("subdistrict", "subdistricts")):
+        codes = getattr(filters, name)
+        if codes:
+            known = snapshot.reference.lookup(table, "code", "id")
+            ids = [known[code] for code in codes if code in known]
+            chosen &= rows[f"{name}_id"].isin(ids).to_numpy()
+    return chosen
 
 
 def _days_of_the_first(
@@ -480,25 +563,50 @@ def _days_of_the_first(
     """
     if filters.subdistrict or scope.units is not None:
         return [], days_of_oldest_open(snapshot, scope, filters, limit)
-    daily = schema.daily_category
+    daily = _topic_days(snapshot, scope, filters)
+    own = daily[_is_chosen(snapshot, daily, filters)]
+    days, rows = np.unique(own["day"].to_numpy(), return_inverse=True)
+    dates = [day_of(day) for day in days.tolist()]
     every, still_open = (
-        sa.cast(sa.func.sum(number), sa.BigInteger)
-        for number in (daily.c.cases, daily.c.cases - daily.c.closed)
+        np.bincount(rows, own[name], minlength=len(days)).astype("int64").tolist()
+        for name in ("cases", "open")
     )
-    statement = (
-        sa.select(daily.c.created_on, every, still_open)
-        .where(*conditions(snapshot, scope, filters, daily))
-        .group_by(daily.c.created_on)
-    )
-    with snapshot.engine.connect() as connection:
-        days = sorted(tuple(row) for row in connection.execute(statement))
     created = schema.cases.c.created_on
-    newest = _enough([(day, number) for day, number, _ in reversed(days)], limit)
-    oldest = _enough([(day, number) for day, _, number in days], limit)
+    newest = _enough(list(zip(reversed(dates), reversed(every), strict=True)), limit)
+    oldest = _enough(list(zip(dates, still_open, strict=True)), limit)
     return (
         [created >= newest[-1]] if newest else [sa.false()],
-        [created.between(oldest[0], oldest[-1])] if oldest else [sa.false()],
+        [created.in_(oldest)] if oldest else [sa.false()],
     )
+
+
+def _topic_days(snapshot: Snapshot, scope: Scope, filters: Filters) -> pd.DataFrame:
+    """Return the days of a topic by district and 口径, of every place.
+
+    Columns, int64: ``day`` (since 1970-01-01), ``district_id``, ``excluded`` (0 or 1), ``cases``,
+    ``open``.
+    """
+    asked = Filters(basis="all", topic=filters.topic)
+
+    def read() -> pd.DataFrame:
+        daily = schema.daily_category
+        unknown = sa.literal_column(str(UNKNOWN), sa.Integer())
+        still_open = sa.func.sum(daily.c.cases - daily.c.closed)
+        statement = (
+            sa.select(
+                daily.c.created_on,
+                sa.func.coalesce(daily.c.district_id, unknown).label("district"),
+                daily.c.excluded,
+                sa.cast(sa.func.sum(daily.c.cases), sa.BigInteger).label("cases"),
+                sa.cast(still_open, sa.BigInteger).label("open"),
+            )
+            .where(*conditions(snapshot, scope, asked, daily))
+            .group_by(daily.c.created_on, daily.c.district_id, daily.c.excluded)
+        )
+        names = ("day", "district_id", "excluded", "cases", "open")
+        return pd.DataFrame(dict(zip(names, read_columns(snapshot, statement), strict=True)))
+
+    return snapshot.cached(("topic days", scope, asked), read)
 
 
 def _enough(days: Sequence[tuple[dt.date, int]], limit: int) -> list[dt.date]:
@@ -513,15 +621,15 @@ def _enough(days: Sequence[tuple[dt.date, int]], limit: int) -> list[dt.date]:
 
 def counts_by_topic_and_district(
     snapshot: Snapshot, scope: Scope, filters: Filters, window: Window
-) -> dict[str, pd.DataFrame]:
-    """Return topic code → counts by district: ``COUNT_COLUMNS`` (int64), index district code.
+) -> dict[str, np.ndarray]:
+    """Return topic code → counts by district, int64, ``COUNT_COLUMNS`` across.
 
     One row per district of the scope in the reference's order, zeros where it has no case; the
-    last row, with the index "", has the cases without a known district. A topic without cases is
-    left out. ``filters`` narrow 口径 only: the rug shows every district.
+    last row has the cases without a known district. A topic without cases is left out.
+    ``filters`` narrow 口径 only: the rug shows every district.
     """
 
-    def read() -> dict[str, pd.DataFrame]:
+    def read() -> dict[str, np.ndarray]:
         table = schema.daily_category if scope.units is None else schema.cases
         asked = Filters(basis=filters.basis)
         (topics, district_ids), counts = read_sums(
@@ -540,17 +648,16 @@ def counts_by_topic_and_district(
         if scope.districts is not None:
             districts = districts[districts["code"].isin(sorted(scope.districts))]
         topic_of = snapshot.reference.lookup("topics", "id", "code")
-        place = {int(identity): row for row, identity in enumerate(districts["id"])}
-        index = pd.Index([*districts["code"].astype(str), ""], name="code")
-        row_of = np.array([place.get(each, len(place)) for each in district_ids.tolist()], "int64")
-        # Arrays, then one frame per topic: pandas would take longer to gather them row by row.
-        result = {}
-        for topic in np.unique(topics).tolist():
-            own = topics == topic
-            summed = np.zeros((len(index), len(COUNT_COLUMNS)), dtype="int64")
-            places, summed_here = added_up(row_of[own], counts[own])
-            summed[places] = summed_here
-            result[str(topic_of[topic])] = pd.DataFrame(summed, index=index, columns=COUNT_INDEX)
-        return result
+        row_of = {int(identity): row for row, identity in enumerate(districts["id"])}
+        known, rows = np.unique(topics, return_inverse=True)
+        places = np.array(
+            [row_of.get(each, len(row_of)) for each in district_ids.tolist()], "int64"
+        )
+        summed = np.zeros((len(known), len(row_of) + 1, len(COUNT_COLUMNS)), dtype="int64")
+        cells, added = added_up(rows * (len(row_of) + 1) + places, counts)
+        summed.reshape(-1, len(COUNT_COLUMNS))[cells] = added
+        return {
+            str(topic_of[topic]): own for topic, own in zip(known.tolist(), summed, strict=True)
+        }
 
     return snapshot.cached(("topic districts", scope, filters.basis, window), read)

@@ -229,20 +229,27 @@ def ranking(counts: Counts, metric: Metric, rules: Rules) -> Ranking:
     A count has no error: its band is its rank. Counts are ranked whatever their size.
     """
     placed = _placed(counts, metric, rules)
-    frame = pd.DataFrame(dict(placed.estimates), index=counts.index)
-    own = placed.scores.of(placed.rows)
     low, high = placed.ranks, placed.ranks
     if metric.kind != "count" and len(placed.rows):
-        low, high = _bands(own, metric, rules)
-    ranked = frame.iloc[placed.rows].assign(
-        rank=placed.ranks,
-        band_low=low,
-        band_high=high,
-        tier=pd.array(placed.tiers, dtype="object"),
+        low, high = _bands(placed.scores.of(placed.rows), metric, rules)
+    order, left = placed.order, np.flatnonzero(placed.reasons != "")
+    shown = placed.rows[order]
+    ranked = pd.DataFrame(
+        {name: each[shown] for name, each in placed.estimates.items()}
+        | {
+            "rank": placed.ranks[order],
+            "band_low": low[order],
+            "band_high": high[order],
+            "tier": pd.Series(placed.tiers[order], dtype="object", index=counts.index[shown]),
+            "position": np.arange(1, len(shown) + 1),
+        },
+        index=counts.index[shown],
     )
-    ranked = ranked.iloc[placed.order].assign(position=np.arange(1, len(ranked) + 1))
-    left = placed.reasons != ""
-    unranked = frame[left].assign(reason=placed.reasons[left])
+    unranked = pd.DataFrame(
+        {name: each[left] for name, each in placed.estimates.items()}
+        | {"reason": pd.Series(placed.reasons[left], dtype="object", index=counts.index[left])},
+        index=counts.index[left],
+    )
     n, total = placed.scores.n.sum(), placed.scores.total.sum()
     if metric.kind == "count":
         n = 1.0

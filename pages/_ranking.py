@@ -214,14 +214,9 @@ def subject_of(question: Question) -> Subject:
         problems.append(f"{METRICS[key].name}多少不作高低，改按综合成绩排名")
         key = "composite"
     among = among_all(question, by)
-    if key != "on_time":
-        rows = counts_by_window(
-            among.snapshot, among.scope, _without_units(asked, by), question.windows, by
-        )
-        now = of_window(rows, "now")
-        if now["cases"].sum() and not now["revisits"].sum():
-            problems.append(f"本期无有效回访，{METRICS[key].name}不可算，改按按时办结率排名")
-            key = "on_time"
+    if key != "on_time" and _unanswered(question, among, by):
+        problems.append(f"本期无有效回访，{METRICS[key].name}不可算，改按按时办结率排名")
+        key = "on_time"
     tried = tried_out(question.rules, asked.weights)
     trial = tried != question.rules
     if trial and key != "composite":
@@ -230,6 +225,18 @@ def subject_of(question: Question) -> Subject:
         trial = False
     rules = tried if trial else question.rules
     return Subject(question, by, METRICS[key], rules, trial, tuple(problems), among)
+
+
+def _unanswered(question: Question, among: Among, by: Group) -> bool:
+    """Return whether there are cases in the period and not one valid revisit."""
+
+    def compute() -> bool:
+        filters = _without_units(question.filters, by)
+        rows = counts_by_window(among.snapshot, among.scope, filters, question.windows, by)
+        now = of_window(rows, "now")
+        return bool(now["cases"].sum() and not now["revisits"].sum())
+
+    return among.snapshot.cached(("unanswered", among.scope, question.canonical, by), compute)
 
 
 def ranked_units(question: Question) -> list[Group]:
@@ -393,6 +400,8 @@ def marked_of(subject: Subject) -> frozenset[str]:
     filters = subject.question.filters
     if subject.by == "unit":
         return frozenset(filters.unit)
+    if not (filters.district or filters.subdistrict):
+        return frozenset()
     units = field_of(subject).units
     if subject.by == "district":
         streets = subject.question.snapshot.reference.subdistricts

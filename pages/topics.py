@@ -45,11 +45,11 @@ from components.tile_map import MARKS, standing_tone
 from data_access.case_counts import counts_by_window
 from data_access.programme import counts_by_topic_and_district, milestones_of_year
 from data_access.question import Question
-from domain.comparison import of_window
+from domain.comparison import Weeks, of_window
 from domain.filters import BASIS_LABELS, ORDER_LABELS, to_search
-from domain.metrics import METRICS, estimate, standings
+from domain.metrics import METRICS, columns_of, estimated, stood
 from domain.metrics import Standing as Mark
-from domain.outcomes import COUNT_INDEX
+from domain.outcomes import COUNT_COLUMNS
 from domain.periods import Window, weeks_before
 from domain.programme import Tasks, Topic, tasks
 from domain.schedule import (
@@ -215,12 +215,9 @@ def show_table(question: Question) -> html.Section:
         ),
         "now",
     )
-    rates = estimate(counts, _RESOLUTION, question.rules)
-    of_topic = {
-        code: (float(rates["value"].iloc[place]), float(rates["n"].iloc[place]),
-               float(rates["low"].iloc[place]), float(rates["high"].iloc[place]))
-        for place, code in enumerate(counts["code"])
-    }  # fmt: skip
+    rates = estimated(columns_of(counts), _RESOLUTION, question.rules)
+    parts = (rates[name].tolist() for name in ("value", "n", "low", "high"))
+    of_topic = dict(zip(counts["code"], zip(*parts, strict=True), strict=True))
     weeks = [w for w in weeks_before(as_of, as_of, SPARK_WEEKS + 1) if w.days == 7][-SPARK_WEEKS:]
     rows = []
     for line in _ordered(found, question.asked.order):
@@ -322,7 +319,7 @@ def _topic_cells(
         "name": name,
         "lead": line.lead_names,
         "volume": _volume_cell(line),
-        "spark": sparkline(_weekly_frame(line, weeks), _VOLUME),
+        "spark": sparkline(_weekly(line, weeks), _VOLUME),
         "resolution": _rate_cell(*rate) if rate else NO_VALUE,
     }
 
@@ -397,15 +394,13 @@ def _volume_cell(line: Line) -> list[Content]:
     ]  # fmt: skip
 
 
-def _weekly_frame(line: Line, weeks: Sequence[Window]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "week_start": np.array([week.start for week in weeks], dtype="object"),
-            "week_end": np.array([week.end for week in weeks], dtype="object"),
-            "value": line.weekly[-len(weeks) :],
-            "mature": True,
-        }
-    )
+def _weekly(line: Line, weeks: Sequence[Window]) -> Weeks:
+    return {
+        "week_start": np.array([week.start for week in weeks], dtype="object"),
+        "week_end": np.array([week.end for week in weeks], dtype="object"),
+        "value": np.array(line.weekly[-len(weeks) :]),
+        "mature": np.ones(len(weeks), dtype=bool),
+    }
 
 
 # --- Rug ----------------------------------------------------------------------------------------
@@ -424,31 +419,37 @@ def show_rug(question: Question) -> html.Section:
     counts = counts_by_topic_and_district(
         question.snapshot, reader(), question.filters, question.period.window
     )
+    # Unplaced cases are outside: they stand for no district.
+    of_topics = np.array([own[:-1] for own in counts.values()], dtype="float64")
+    of_topics = of_topics.reshape(len(counts), len(districts), len(COUNT_COLUMNS))
+    numbers = dict(zip(COUNT_COLUMNS, np.moveaxis(of_topics, 2, 0), strict=True))
+    rates = estimated(numbers, _RESOLUTION, question.rules)
+    marks = stood(numbers, rates, _RESOLUTION, question.rules)
+    figures = zip(marks, rates["value"].tolist(), numbers["cases"].tolist(), strict=True)
+    cells_of = dict(zip(counts, figures, strict=True))
     below = 0
     rows = []
     places = [
-        (str(code), str(name), to_search(question.asked.narrowed(district=(str(code),))))
-        for code, name in zip(districts["code"], districts["name"], strict=True)
+        (code, name, to_search(question.asked.narrowed(district=(code,))))
+        for code, name in zip(districts["code"].tolist(), districts["name"].tolist(), strict=True)
     ]
     for line in found:
-        topic, own = line.topic, counts.get(line.topic.code)
+        topic = line.topic
         cells: dict[str, Content] = {
             "name": link_cell(topic.name, _topic_href(question, topic.code))
         }
-        if own is not None:
-            # Unplaced cases are outside: they stand for no district.
-            frame = own.reindex(districts["code"], fill_value=0)
-            marks = standings(frame, _RESOLUTION, question.rules)
-            rates = estimate(frame, _RESOLUTION, question.rules)["value"].tolist()
-            cases = frame["cases"].tolist()
-            below += marks.count("below")
-            for place, mark, rate, own_cases in zip(places, marks, rates, cases, strict=True):
-                code, district, search = place
+        if topic.code in cells_of:
+            of_topic = list(zip(*cells_of[topic.code], strict=True))
+            most = max(*(number for _, _, number in of_topic), 1)
+            below += sum(mark == "below" for mark, _, _ in of_topic)
+            for (code, district, search), (mark, rate, number) in zip(
+                places, of_topic, strict=True
+            ):
                 cells[code] = _rug_cell(
                     mark,
                     rate,
-                    own_cases,
-                    own_cases / max(*cases, 1),
+                    int(number),
+                    number / most,
                     f"{district}{topic.name}",
                     f"{PATH}/{topic.code}{search}",
                 )
@@ -506,7 +507,7 @@ def show_units(question: Question) -> html.Section:
             question.snapshot, reader(), question.filters, question.windows[:1], "topic"
         ),
         "now",
-    ).set_index("code")
+    )
     leads: dict[str, list[Line]] = {}
     names: dict[str, str] = {}
     supports: Counter[str] = Counter()
@@ -569,24 +570,34 @@ def show_units(question: Question) -> html.Section:
 
 def _tasks_by_unit(question: Question, year: int, as_of: dt.date) -> dict[str, Tasks]:
     milestones = milestones_of_year(question.snapshot, year)
-    return {
-        str(code): tasks(list(zip(own["due_on"], own["done_on"], strict=True)), as_of)
-        for code, own in milestones.groupby("unit_code")
-    }
+    dates: dict[str, list[tuple[dt.date, dt.date | None]]] = {}
+    for code, due, done in zip(
+        *(milestones[name].tolist() for name in ("unit_code", "due_on", "done_on")), strict=True
+    ):
+        dates.setdefault(code, []).append((due, done))
+    return {code: tasks(own, as_of) for code, own in sorted(dates.items())}
 
 
 def _resolution_of_units(
     question: Question, leads: dict[str, list[Line]], counts: pd.DataFrame
 ) -> dict[str, dict[str, float]]:
     """Return unit → ``cases`` of its topics and the columns of ``estimate``; units with cases."""
-    summed = {}
-    for code, own in leads.items():
-        topics = [line.topic.code for line in own if line.topic.code in counts.index]
-        if topics:
-            summed[code] = counts.loc[topics, COUNT_INDEX].to_numpy().sum(axis=0)
-    frame = pd.DataFrame.from_dict(summed, orient="index", columns=COUNT_INDEX)
-    found = estimate(frame, _RESOLUTION, question.rules).assign(cases=frame["cases"])
-    return {str(code): row for code, row in found.to_dict("index").items()}
+    numbers = columns_of(counts)
+    place = {code: row for row, code in enumerate(counts["code"])}
+    rows = {
+        code: [place[line.topic.code] for line in own if line.topic.code in place]
+        for code, own in leads.items()
+    }
+    rows = {code: own for code, own in rows.items() if own}
+    summed = {
+        name: np.array([each[own].sum() for own in rows.values()]) for name, each in numbers.items()
+    }
+    found = estimated(summed, _RESOLUTION, question.rules) | {"cases": summed["cases"]}
+    by_unit = zip(*(each.tolist() for each in found.values()), strict=True)
+    return {
+        code: dict(zip(found, figures, strict=True))
+        for code, figures in zip(rows, by_unit, strict=True)
+    }
 
 
 def _unit_cells(
