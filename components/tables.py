@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -84,7 +83,8 @@ def data_table(
         tall: the table scrolls within itself, its head in place.
     """
     span = len(columns)
-    bodies: list[Component] = [html.Tbody([_row(columns, row) for row in rows])]
+    styled = [(column.key, _class_of(column)) for column in columns]
+    bodies: list[Component] = [html.Tbody([_row(styled, row) for row in rows])]
     if not rows and not any(group.rows for group in apart):
         bodies = [html.Tbody(html.Tr(html.Td(empty, colSpan=span, className="table-empty")))]
     for group in apart:
@@ -92,11 +92,11 @@ def data_table(
             head = html.Tr(html.Th(group.reason, colSpan=span, scope="rowgroup"))
             bodies.append(
                 html.Tbody(
-                    [head, *(_row(columns, row) for row in group.rows)], className="table-apart"
+                    [head, *(_row(styled, row) for row in group.rows)], className="table-apart"
                 )
             )
     if total is not None:
-        bodies.append(html.Tbody(_row(columns, total), className="table-total"))
+        bodies.append(html.Tbody(_row(styled, total), className="table-total"))
     return html.Div(
         html.Table(
             [
@@ -113,7 +113,6 @@ def data_table(
     )
 
 
-@functools.cache
 def _class_of(column: Column) -> str | None:
     names = [] if column.align == "start" else [f"cell-{column.align}"]
     names += [] if column.phone else ["not-on-phone"]
@@ -125,14 +124,12 @@ def _head(column: Column) -> html.Th:
     return html.Th(content, scope="col", className=_class_of(column))
 
 
-def _row(columns: Sequence[Column], row: Row) -> html.Tr:
-    first, *others = columns
+def _row(columns: Sequence[tuple[str, str | None]], row: Row) -> html.Tr:
+    """Return a row; the columns as key and class."""
+    (first, its_class), *others = columns
     cells = [
-        _cell(html.Th, row.cells.get(first.key), _class_of(first), scope="row"),
-        *(
-            _cell(html.Td, _content(row.cells.get(column.key)), _class_of(column))
-            for column in others
-        ),
+        _cell(html.Th, row.cells.get(first), its_class, scope="row"),
+        *(_cell(html.Td, _content(row.cells.get(key)), name) for key, name in others),
     ]
     return _cell(html.Tr, cells, "row-marked" if row.marked else None)
 
@@ -156,18 +153,14 @@ def table_twin(title: str, frame: pd.DataFrame) -> html.Details:
         frame: one row per line of the table, column names as headings, cells as text; whole
             numbers get separators, dates the ISO form.
     """
-    numeric = {
-        name: pd.api.types.is_numeric_dtype(frame[name])
-        or frame[name].map(lambda cell: isinstance(cell, str) and cell[:1].isdigit()).all()
-        for name in frame.columns
-    }
+    values = {str(name): frame[name].tolist() for name in frame.columns}
     columns = [
-        Column(str(name), str(name), "end" if place and numeric[name] else "start")
-        for place, name in enumerate(frame.columns)
+        Column(name, name, "end" if place and all(map(_is_number, cells)) else "start")
+        for place, (name, cells) in enumerate(values.items())
     ]
     rows = [
-        Row({str(name): _plain(value) for name, value in record.items()})
-        for record in frame.to_dict("records")
+        Row(dict(zip(values, map(_plain, line), strict=True)))
+        for line in zip(*values.values(), strict=True)
     ]
     return html.Details(
         [
@@ -176,6 +169,10 @@ def table_twin(title: str, frame: pd.DataFrame) -> html.Details:
         ],
         className="table-twin",
     )
+
+
+def _is_number(cell: Any) -> bool:
+    return cell[:1].isdigit() if isinstance(cell, str) else isinstance(cell, int | float)
 
 
 def _plain(value: Any) -> Content:

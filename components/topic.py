@@ -40,6 +40,7 @@ from components.progress import (
 from components.sparkline import sparkline, svg_image
 from components.tables import Column, Content, Row, data_table
 from components.tile_map import in_frame
+from domain.comparison import Weeks
 from domain.effect import Effect
 from domain.metrics import METRICS
 from domain.programme import Tasks, Volume
@@ -327,7 +328,7 @@ def effect_card(effect: Effect) -> html.Article:
     return html.Article(parts, className="figure-card")
 
 
-def volume_card(volume: Volume, weekly: pd.DataFrame) -> html.Article:
+def volume_card(volume: Volume, weekly: Weeks) -> html.Article:
     """Return the complaints of the last weeks against expectation.
 
     Args:
@@ -352,7 +353,7 @@ def volume_card(volume: Volume, weekly: pd.DataFrame) -> html.Article:
             html.P(against if known else _no_expectation(volume), className="figure-sample"),
             sparkline(weekly, METRICS["volume"], width=216, height=30),
             html.P(
-                f"整周，至{weekly['week_end'].iloc[-1]}；预期为上年同周乘以全部诉求的变化",
+                f"整周，至{weekly['week_end'][-1]}；预期为上年同周乘以全部诉求的变化",
                 className="figure-extra",
             ),
         ],

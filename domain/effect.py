@@ -15,6 +15,7 @@ a district's weeks, or a week's districts, have in common, and partly against no
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -360,9 +361,10 @@ def expected_weekly(
         weeks: Mon–Sun in order, without gaps.
         rules: how noisy a count is.
     """
-    own, others = (
-        frame.groupby("week_start")["cases"].sum().to_dict() for frame in (topic, control)
-    )
+    own, others = Counter[dt.date](), Counter[dt.date]()
+    for summed, frame in ((own, topic), (others, control)):
+        for start, cases in zip(frame["week_start"], frame["cases"].tolist(), strict=True):
+            summed[start] += cases
     back = [week.start - _WEEK * YEAR_OF_WEEKS for week in weeks]
     known = min(others, default=None)
     result = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,8 @@ from data_access.programme import (
     weekly_cases,
 )
 from data_access.question import Question
-from domain.periods import weeks_before
+from domain.comparison import Weeks
+from domain.periods import Window, weeks_before
 from domain.programme import YEAR_OF_WEEKS, Topic, Volume, volumes
 from domain.rules import Rules, rules_in_force
 from domain.schedule import (
@@ -125,6 +127,16 @@ def lines(question: Question, year: int) -> tuple[Line, ...]:
     filters = question.filters
     key = ("lines", reader(), year, filters.basis, filters.district, filters.subdistrict)
     return question.snapshot.cached(key, lambda: _lines(question, year))
+
+
+def recent_weeks(line: Line, weeks: Sequence[Window]) -> Weeks:
+    """Return the cases of a line in its last weeks, for a sparkline."""
+    return {
+        "week_start": np.array([week.start for week in weeks], dtype="object"),
+        "week_end": np.array([week.end for week in weeks], dtype="object"),
+        "value": np.array(line.weekly[-len(weeks) :]),
+        "mature": np.ones(len(weeks), dtype=bool),
+    }
 
 
 def _target_state(

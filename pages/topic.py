@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import dash
@@ -36,6 +36,7 @@ from components.formatting import (
 )
 from components.page_strip import strip
 from components.panel import panel
+from components.plain import plain
 from components.progress import outlook_sentence, progress_sentence, status_mark
 from components.states import empty_state, loading, notice
 from components.tables import (
@@ -81,10 +82,10 @@ from data_access.programme import (
     weekly_cases_by_district,
 )
 from data_access.question import Question, names
-from domain.comparison import aligned, measured, of_window, weekly_estimates
+from domain.comparison import Weeks, aligned, measured, of_window, weekly_estimates
 from domain.effect import Effect, effect_of_launch, expected_weekly
 from domain.filters import BASIS_LABELS, DIMENSION_LABELS, Filters, in_words, to_search
-from domain.metrics import METRICS, estimate, standings, total
+from domain.metrics import METRICS, columns_of, estimate, estimated, stood, total
 from domain.periods import Window, weeks_before
 from domain.programme import Tasks, Topic, tasks, volumes
 from domain.rules import Rules
@@ -101,7 +102,7 @@ from domain.schedule import (
     standing,
 )
 from pages._answers import answers, reader
-from pages._programme import SPARK_WEEKS, Line, day_of, rules_of
+from pages._programme import SPARK_WEEKS, Line, day_of, recent_weeks, rules_of
 
 PATH = "/topics"
 dash.register_page(
@@ -608,16 +609,9 @@ def _effect(subject: _Subject) -> Effect:
     return question.snapshot.cached(key, compute)
 
 
-def _spark_weeks(subject: _Subject, line: Line) -> pd.DataFrame:
+def _spark_weeks(subject: _Subject, line: Line) -> Weeks:
     whole = [week for week in _weeks(subject) if week.days == 7][-len(line.weekly) :]
-    return pd.DataFrame(
-        {
-            "week_start": [week.start for week in whole],
-            "week_end": [week.end for week in whole],
-            "value": line.weekly,
-            "mature": True,
-        }
-    )
+    return recent_weeks(line, whole)
 
 
 def _resolution_card(subject: _Subject) -> html.Article:
@@ -824,18 +818,22 @@ def _district_table(
     counts: pd.DataFrame,
 ) -> html.Div:
     rules = subject.question.rules
-    of_district = aligned(counts, districts)
-    rates = estimate(of_district, _RESOLUTION, rules)
-    marks = standings(of_district, _RESOLUTION, rules)
+    numbers = columns_of(aligned(counts, districts))
+    rates = estimated(numbers, _RESOLUTION, rules)
+    marks = stood(numbers, rates, _RESOLUTION, rules)
     progress = {row.code: row for row in rows}
     stock = bool(reported and reported.stock)
     lines = []
-    for place, (code, name) in enumerate(zip(districts["code"], districts["name"], strict=True)):
+    figures = zip(
+        *(each.tolist() for each in (numbers["cases"], rates["value"], rates["n"])), strict=True
+    )
+    for place, (code, name, (cases, value, n)) in enumerate(
+        zip(districts["code"], districts["name"], figures, strict=True)
+    ):
         own = progress.get(str(code))
-        value, n = float(rates["value"].iloc[place]), float(rates["n"].iloc[place])
         cells: dict[str, Content] = {
             "name": link_cell(str(name), subject.href(district=(str(code),), subdistrict=())),
-            "cases": count(float(of_district["cases"].iloc[place])),
+            "cases": count(cases),
             "resolution": _rate_cell(value, n, rules),
             "standing": standing_mark(_RESOLUTION, marks[place]),
         }
@@ -976,8 +974,17 @@ def _dates(rows: pd.DataFrame) -> list[tuple[dt.date, dt.date | None]]:
 def show_tasks(question: Question, code: str) -> html.Section | html.Div:
     """Return the three lists of milestones with what became of each."""
     subject = _subject(question, code)
-    if subject is None:
-        return html.Div()
+    return html.Div() if subject is None else _unfiltered(subject, _tasks_panel)
+
+
+def _unfiltered(subject: _Subject, draw: Callable[[_Subject], Component]) -> Component:
+    """Return a panel in which nothing is filtered: it is drawn once."""
+    key = (draw.__name__, reader(), subject.topic.code, subject.as_of)
+    drawn: Component = subject.question.snapshot.cached(key, lambda: plain(draw(subject)))
+    return drawn
+
+
+def _tasks_panel(subject: _Subject) -> html.Section:
     rows = _milestones(subject)
     title = "任务、政策、责任清单"
     if rows.empty:
@@ -1008,8 +1015,10 @@ def show_tasks(question: Question, code: str) -> html.Section | html.Div:
 def show_units(question: Question, code: str) -> html.Section | html.Div:
     """Return who leads and who supports, with their part of the milestones."""
     subject = _subject(question, code)
-    if subject is None:
-        return html.Div()
+    return html.Div() if subject is None else _unfiltered(subject, _units_panel)
+
+
+def _units_panel(subject: _Subject) -> html.Section:
     topic, rows = subject.topic, _milestones(subject)
     title = "主责、配合单位"
     roles = {unit.code: (unit.name, "主责") for unit in topic.leads}

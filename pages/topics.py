@@ -45,7 +45,7 @@ from components.tile_map import MARKS, standing_tone
 from data_access.case_counts import counts_by_window
 from data_access.programme import counts_by_topic_and_district, milestones_of_year
 from data_access.question import Question
-from domain.comparison import Weeks, of_window
+from domain.comparison import of_window
 from domain.filters import BASIS_LABELS, ORDER_LABELS, to_search
 from domain.metrics import METRICS, columns_of, estimated, stood
 from domain.metrics import Standing as Mark
@@ -64,7 +64,7 @@ from domain.schedule import (
 )
 from domain.signals import topic_exceptions
 from pages._answers import answers, reader
-from pages._programme import SPARK_WEEKS, Line, day_of, lines, rules_of, year_of
+from pages._programme import SPARK_WEEKS, Line, day_of, lines, recent_weeks, rules_of, year_of
 
 PATH = "/topics"
 dash.register_page(
@@ -319,7 +319,7 @@ def _topic_cells(
         "name": name,
         "lead": line.lead_names,
         "volume": _volume_cell(line),
-        "spark": sparkline(_weekly(line, weeks), _VOLUME),
+        "spark": sparkline(recent_weeks(line, weeks), _VOLUME),
         "resolution": _rate_cell(*rate) if rate else NO_VALUE,
     }
 
@@ -392,15 +392,6 @@ def _volume_cell(line: Line) -> list[Content]:
         html.Small(f"▲ {words}" if line.volume.rising else words,
                    className="is-bad" if line.volume.rising else None),
     ]  # fmt: skip
-
-
-def _weekly(line: Line, weeks: Sequence[Window]) -> Weeks:
-    return {
-        "week_start": np.array([week.start for week in weeks], dtype="object"),
-        "week_end": np.array([week.end for week in weeks], dtype="object"),
-        "value": np.array(line.weekly[-len(weeks) :]),
-        "mature": np.ones(len(weeks), dtype=bool),
-    }
 
 
 # --- Rug ----------------------------------------------------------------------------------------

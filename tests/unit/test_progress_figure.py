@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
@@ -661,14 +662,12 @@ def test_complaints_against_expectation_in_words() -> None:
 
 
 def test_the_card_of_complaints() -> None:
-    weekly_cases = pd.DataFrame(
-        {
-            "week_start": [dt.date(2021, 3, 15) + 7 * DAY * place for place in range(4)],
-            "week_end": [dt.date(2021, 3, 21) + 7 * DAY * place for place in range(4)],
-            "value": [40.0, 50.0, 60.0, 50.0],
-            "mature": True,
-        }
-    )
+    weekly_cases = {
+        "week_start": np.array([dt.date(2021, 3, 15) + 7 * DAY * place for place in range(4)]),
+        "week_end": np.array([dt.date(2021, 3, 21) + 7 * DAY * place for place in range(4)]),
+        "value": np.array([40.0, 50.0, 60.0, 50.0]),
+        "mature": np.ones(4, dtype=bool),
+    }
     card = tree(volume_card(RISING, weekly_cases))
     assert words(of_class(card, "figure-value")) == "260 件 ▲ 明显高于预期"
     assert of_class(card, "is-bad")
