@@ -95,8 +95,12 @@ class PausedError(Exception):
 
 def has_accounts(book: Book) -> bool:
     """Return whether there is any account, disabled ones too."""
-    with book.reading() as connection:
-        return connection.scalar(sa.select(accounts.c.id).limit(1)) is not None
+
+    def ask() -> bool:
+        with book.reading() as connection:
+            return connection.scalar(sa.select(accounts.c.id).limit(1)) is not None
+
+    return book.remembered("has accounts", ask)
 
 
 def list_accounts(book: Book) -> list[Account]:

@@ -14,9 +14,9 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -53,6 +53,12 @@ _PAUSES = (0, 0.1, 0.5)
 _MIGRATION_LOCK = 7_412_345
 
 
+# A file written to less long ago may be written to again without looking any newer.
+_SETTLED_SECONDS = 2.0
+
+Answer = TypeVar("Answer")
+
+
 class OfficeError(Exception):
     """The office book cannot be used; the message says in Chinese what to do."""
 
@@ -69,6 +75,7 @@ class Book:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._process = 0
+        self._remembered: dict[str, tuple[tuple[int, ...], Any]] = {}
 
     @property
     def file(self) -> Path | None:
@@ -100,6 +107,33 @@ class Book:
         with _begun(self._opened().execution_options(writes=True)) as connection:
             yield connection
             connection.commit()
+
+    def remembered(self, name: str, ask: Callable[[], Answer]) -> Answer:
+        """Return what ``ask`` returns, asked again as soon as anybody has written to the file.
+
+        For what every request asks: opening a transaction takes a hundred times as long as looking
+        at the file. A book on a server is asked each time.
+        """
+        before = self._written()
+        known = self._remembered.get(name)
+        if before is not None and known is not None and known[0] == before:
+            answer: Answer = known[1]
+            return answer
+        answer = ask()
+        if before is not None and before == self._written():
+            self._remembered[name] = before, answer
+        return answer
+
+    def _written(self) -> tuple[int, ...] | None:
+        """Return what tells one state of the file from another; None while that cannot be told."""
+        file = self.file
+        try:
+            status = file.stat() if file is not None else None
+        except OSError:
+            return None
+        if status is None or time.time() - status.st_ctime < _SETTLED_SECONDS:
+            return None
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def upgrade(self) -> None:
         """Bring the tables to this version of the code; nothing to do when they are.

@@ -9,6 +9,7 @@ import os
 import pkgutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +87,34 @@ def test_a_book_on_a_server_waits_for_its_upgrade(office: Settings):
             has_accounts(book)
         book.upgrade()
         assert not has_accounts(book)
+    book.close()
+
+
+def test_whether_there_are_accounts_is_asked_again_after_any_write(
+    office: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    book, elsewhere = open_book(office), open_book(office)
+    book.upgrade()
+    reads = []
+    reading = Book.reading
+    monkeypatch.setattr(Book, "reading", lambda self: reads.append(self) or reading(self))
+    assert not has_accounts(book)
+    if book.file is None:
+        assert not has_accounts(book)
+        assert len(reads) == 2  # a server is asked each time
+        book.close()
+        return
+    assert not has_accounts(book)
+    assert len(reads) == 2  # just written: nobody can tell whether it is being written again
+    monkeypatch.setattr("data_access.office.book._SETTLED_SECONDS", 0)
+    for _ in range(3):
+        assert not has_accounts(book)
+    assert len(reads) == 3
+    # Another process adds the first account: the very next question knows.
+    time.sleep(0.05)  # longer than a tick of the file system's clock
+    add_account(elsewhere, "zhang", "supervisor", (), PASSWORD)
+    assert has_accounts(book)
+    elsewhere.close()
     book.close()
 
 
