@@ -28,6 +28,7 @@ from benchmarks import (
     naive_dash,
     raw_duckdb,
     server_time,
+    yardstick,
 )
 from benchmarks.data_set import demo_data
 from benchmarks.processes import on_citus
@@ -56,14 +57,15 @@ def main() -> int:
         for name, part in _parts(options, cases).items():
             if name not in options.only:
                 continue
-            started = time.perf_counter()
+            speed, started = yardstick.now(), time.perf_counter()
             try:
                 figures = part()
             except Exception as error:  # the other parts are measured all the same
                 failed = True
                 print(f"### {name}: not measured\n\n{type(error).__name__}: {error}\n", flush=True)
                 continue
-            print(f"### {name} ({time.perf_counter() - started:.0f} s)\n")
+            print(f"### {name} ({time.perf_counter() - started:.0f} s)\n\nBefore, {speed};")
+            print(f"after, {yardstick.now()}.\n")
             print(table(figures, cases), "\n", flush=True)
             results += [{"cases": cases, "part": name, **one.as_json(cases)} for one in figures]
             if options.out:
