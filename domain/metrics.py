@@ -180,8 +180,9 @@ def estimate(counts: Counts, metric: Metric, rules: Rules) -> pd.DataFrame:
 
     Columns, all float64: ``value`` (fraction; 综合成绩 0–100; a count as it is), ``n`` (the
     denominator; of a count the count), ``low`` and ``high`` (95 % interval; equal to the value
-    for a count). A row with n = 0 has NaN but for n. Wilson for yes/no answers, the interval of
-    the mean of per-case scores for fractional credit.
+    for a count). A row with n = 0 has NaN but for n. low ≤ value ≤ high, the ends of the scale
+    included. Wilson for yes/no answers; for scores between, at either end what reaches farther:
+    the mean's own error, or Wilson's interval with the variance of the scores.
     """
     return pd.DataFrame(estimated(columns_of(counts), metric, rules), index=counts.index)
 
@@ -200,27 +201,31 @@ def estimated(columns: Columns, metric: Metric, rules: Rules) -> dict[str, np.nd
     if metric.kind == "count":
         return dict.fromkeys(("value", "n", "low", "high"), numerator)
     n = np.where(denominator > 0, denominator, np.nan)
-    value = numerator / n
     scale = 100.0 if metric.kind == "score" else 1.0
-    share = value / scale
-    centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n) * scale
-    half = Z / (1 + Z**2 / n) * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) * scale
+    share = numerator / n / scale
+    # Weights that add up to 1 do so but for the last digit: all yes is the whole.
+    share = np.where(share >= 1 - 1e-12, 1.0, share)
+    variance = share * (1 - share)
     squares = metric.squares(columns, rules) if metric.squares else None
     if squares is not None:
-        # Per-case scores that are not all 0 or 1: the mean's own error, exact. A group in which
-        # every case scored the same keeps Wilson's interval: zero width would claim certainty.
-        variance = np.maximum(squares / n - value**2, 0)
-        spread = variance > 1e-12 * scale**2
+        variance = np.maximum(squares / n / scale**2 - share**2, 0)
+    centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * np.sqrt(variance / n + Z**2 / (4 * n**2))
+    low, high = centre - half, centre + half
+    if squares is not None:
+        # Scores between: their own error alone claims too much of a few cases that nearly all
+        # score the same, Wilson's alone draws a small variance too far inwards. Whichever reaches
+        # farther; for yes/no Wilson's, by row: it does not depend on the groups beside it.
+        own = Z * np.sqrt(variance / n)
         if metric.kind == "rate":
-            # By row: the interval of a group does not depend on the groups beside it.
-            spread &= ~np.isclose(squares, numerator)
-        centre = np.where(spread, value, centre)
-        half = np.where(spread, Z * np.sqrt(variance / n), half)
+            own = np.where(np.isclose(squares, numerator), 0.0, own)
+        low, high = np.minimum(low, share - own), np.maximum(high, share + own)
+    # Within the scale, and around the value to the last digit.
     return {
-        "value": value,
+        "value": share * scale,
         "n": denominator,
-        "low": np.maximum(centre - half, 0),
-        "high": np.minimum(centre + half, scale),
+        "low": np.minimum(np.maximum(low, 0), share) * scale,
+        "high": np.maximum(np.minimum(high, 1), share) * scale,
     }
 
 

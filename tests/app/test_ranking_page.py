@@ -184,17 +184,19 @@ def scored(key: str, group: Group, cutoff: dt.datetime, rules: Rules) -> Scored:
 
 
 def bounds(key: str, own: Scored) -> tuple[float, float]:
-    """Return the 95 % interval: of the mean of scores where they scatter, else Wilson's."""
-    value, n, scale = own.mean, own.n, 100.0 if key == "composite" else 1.0
-    # Of scores that are yes or no alone, the squares are the scores.
-    between = key == "composite" or abs(own.squares - own.total) > 1e-5 * own.total
-    if between and own.variance > 1e-12 * scale**2:
-        half = Z * math.sqrt(own.variance / n)
-        return max(value - half, 0.0), min(value + half, scale)
-    part = value / scale
+    """Return the 95 % interval: Wilson's with the variance of the scores; where some lie between
+    yes and no, at either end what reaches farther of it and the error of the mean.
+    """
+    n, scale = own.n, 100.0 if key == "composite" else 1.0
+    part, variance = own.mean / scale, own.variance / scale**2
     centre = (part + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * math.sqrt(part * (1 - part) / n + Z**2 / (4 * n**2))
-    return max(centre - half, 0.0) * scale, min(centre + half, 1.0) * scale
+    half = Z / (1 + Z**2 / n) * math.sqrt(variance / n + Z**2 / (4 * n**2))
+    ends = [centre - half, centre + half]
+    # Of scores that are yes or no alone, the squares are the scores.
+    if key == "composite" or abs(own.squares - own.total) > 1e-5 * own.total:
+        error = Z * math.sqrt(variance / n)
+        ends += [part - error, part + error]
+    return max(min(ends), 0.0) * scale, min(max(ends), 1.0) * scale
 
 
 def errors_apart(one: Scored, other: Scored) -> float:

@@ -23,6 +23,7 @@ from domain.outcomes import COUNT_COLUMNS, PAIRS, STATES, outcome_of, state_of, 
 from domain.rules import Rules
 
 RULES = Rules()
+Z = 1.959963984540054
 WORKED = {
     "cases": 120,
     "mature": 120,
@@ -112,12 +113,83 @@ def test_composite_and_its_error_equal_those_of_the_cases(cases, partly, basical
         ]
     )
     assert result["value"] == pytest.approx(scores.mean(), abs=1e-9)
-    if scores.std() > 1e-3:
-        half = 1.959963984540054 * scores.std() / math.sqrt(len(scores))
-        assert result["low"] == pytest.approx(max(0, scores.mean() - half), abs=1e-6)
-        assert result["high"] == pytest.approx(min(100, scores.mean() + half), abs=1e-6)
-    else:
-        assert result["low"] < result["high"]
+    z, n, mean, variance = Z, len(scores), scores.mean() / 100, scores.var() / 100**2
+    centre = (mean + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(variance / n + z**2 / (4 * n**2))
+    own = z * math.sqrt(variance / n)
+    assert result["low"] == pytest.approx(100 * max(0, min(centre - half, mean - own)), abs=1e-5)
+    assert result["high"] == pytest.approx(100 * min(1, max(centre + half, mean + own)), abs=1e-5)
+    assert result["low"] <= result["value"] <= result["high"]
+    assert result["low"] < result["high"]
+
+
+@pytest.mark.parametrize("key", ["response", "resolution", "satisfaction", "composite", "on_time"])
+@pytest.mark.parametrize("rules", [RULES, Rules(weight_response=0.3, weight_resolution=0.35,
+                                                weight_satisfaction=0.35)])  # fmt: skip
+def test_all_and_nothing_lie_within_their_own_interval(key, rules):
+    n = np.arange(1, 1_501)
+    everything = ("revisits", "contacted", "resolved", "satisfied", "cases", "on_time",
+                  "contacted_resolved", "contacted_satisfied", "resolved_satisfied")  # fmt: skip
+    full = pd.DataFrame(dict.fromkeys(COUNT_COLUMNS, 0), index=n)
+    none = full.assign(cases=n, revisits=n, late=n)
+    full = full.assign(**dict.fromkeys(everything, n))
+    scale = 100 if key == "composite" else 1
+    best, worst = (estimate(each, METRICS[key], rules) for each in (full, none))
+    assert (best["value"] == scale).all()
+    assert (best["high"] == scale).all()
+    assert (best["low"] < scale).all()
+    assert (worst["value"] == 0).all()
+    assert (worst["low"] == 0).all()
+    assert (worst["high"] > 0).all()
+
+
+def test_every_value_lies_within_its_own_interval():
+    for n in (*range(1, 120), 500, 1_499):
+        yes = np.arange(n + 1)
+        basically = (n - yes) // 2
+        counts = pd.DataFrame(dict.fromkeys(COUNT_COLUMNS, 0), index=yes)
+        counts = counts.assign(
+            revisits=n, contacted=yes, resolved=yes, satisfied=yes, basically_satisfied=basically
+        )
+        for key in ("response", "resolution", "satisfaction"):
+            found = estimate(counts, METRICS[key], RULES)
+            assert (found["low"] >= 0).all()
+            assert (found["low"] <= found["value"]).all()
+            assert (found["value"] <= found["high"]).all()
+            assert (found["high"] <= 1).all()
+
+
+# Shares of cases that are (contacted, resolved, satisfaction: 1 yes, 2 basically), near 0.97.
+COVERED = [
+    {(1, 1, 1): 0.96, (0, 0, 0): 0.03, (1, 1, 2): 0.01},
+    {(1, 1, 1): 0.85, (1, 1, 2): 0.133, (0, 0, 0): 0.017},
+    {(1, 1, 1): 0.70, (1, 1, 2): 0.29, (1, 0, 0): 0.01},
+    {(1, 1, 1): 0.60, (1, 1, 2): 0.399, (1, 0, 0): 0.001},
+    {(1, 1, 1): 0.93, (1, 1, 0): 0.05, (1, 0, 0): 0.02},
+    {(1, 1, 1): 0.88, (1, 1, 2): 0.06, (1, 1, 0): 0.04, (0, 0, 0): 0.02},
+]
+
+
+@pytest.mark.parametrize("n", [30, 60, 200])
+@pytest.mark.parametrize("key", ["satisfaction", "composite"])
+@pytest.mark.parametrize("shares", COVERED)
+def test_intervals_of_scores_hold_what_they_promise(shares, key, n):
+    table = states().set_index("state")
+    rows = pd.DataFrame(
+        [table.loc[state_of(outcome_of(*case), 0, 1, 1, 0, 0)] for case in shares]
+    ).assign(cases=1)[list(COUNT_COLUMNS)]
+    draws = np.random.default_rng(n).multinomial(n, list(shares.values()), size=4_000)
+    found = estimate(
+        pd.DataFrame(draws @ rows.to_numpy(dtype="int64"), columns=list(COUNT_COLUMNS)),
+        METRICS[key], RULES,
+    )  # fmt: skip
+    truth = sum(
+        part * {"satisfaction": (0, 1, 0.9)[s],
+                "composite": 100 * (0.1 * c + 0.5 * (r == 1) + 0.4 * (0, 1, 0.9)[s])}[key]
+        for (c, r, s), part in shares.items()
+    )  # fmt: skip
+    held = (found["low"] - 1e-9 <= truth) & (truth <= found["high"] + 1e-9)
+    assert held.mean() >= 0.93
 
 
 def test_states_are_complete_and_consistent():

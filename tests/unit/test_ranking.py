@@ -590,8 +590,8 @@ def test_funnel_of_scores_is_normal_with_the_variance_of_all_cases():
     counts = city(1)[0]
     limits = funnel_limits(counts, [100, 0], COMPOSITE, RULES)
     whole = estimate(total(counts), COMPOSITE, RULES).iloc[0]
-    # The interval of the whole is 1.96 σ / √N; from it σ.
-    sigma = (whole["high"] - whole["low"]) / 2 / 1.959963984540054 * math.sqrt(whole["n"])
+    # The interval of the whole reaches up by 1.96 σ / √N; from it σ.
+    sigma = (whole["high"] - whole["value"]) / 1.959963984540054 * math.sqrt(whole["n"])
     row = limits.iloc[0]
     assert row["whole"] == pytest.approx(whole["value"])
     assert row["high_95"] - row["whole"] == pytest.approx(1.959963984540054 * sigma / 10)
