@@ -313,7 +313,8 @@ class _TopicWeeks(NamedTuple):
         own = self.counts[:, :, 0] if filters.basis == "assessed" else self.counts.sum(axis=2)
         if not filters.district:
             return own
-        within = np.array([code in filters.district for code in self.districts])
+        # Not the unknown places, whatever is asked for.
+        within = np.array([code != "" and code in filters.district for code in self.districts])
         return np.asarray(own * within[:, np.newaxis])
 
 
@@ -419,7 +420,6 @@ def _cases(
     # By state: what was closed after the cut-off is open, as in every figure.
     is_open = schema.is_open(cases.c.state)
     of_newest, of_oldest = _days_of_the_first(snapshot, scope, filters, limit)
-    repeats = _most_repeated(snapshot, scope, filters, limit)
     position = sa.select(cases.c.position).where(*where).limit(limit)
     newest = position.where(*of_newest).order_by(cases.c.created_at.desc(), cases.c.case_id)
     # Positions are in order of time and number.
@@ -428,6 +428,8 @@ def _cases(
     places = ("district_id", "subdistrict_id", "category_id")
     columns = [cases.c[name] for name in (*names, *places)]
     with snapshot.engine.connect() as connection:
+        since = snapshot.cutoff.date() - dt.timedelta(days=REPEATED_DAYS)
+        repeats = _most_repeated(connection, where, cases.c.created_on > since, limit)
         lists: dict[str, list[int]] = {
             "newest": list(connection.execute(newest).scalars()),
             "oldest_open": list(connection.execute(oldest).scalars()),
@@ -471,86 +473,37 @@ def _cases(
     }  # fmt: skip
 
 
-class _Repeats(NamedTuple):
-    """Who repeats whom in a topic: cases of the last ``REPEATED_DAYS``, counted by what they say.
-
-    ``matters``: the repeated cases by number, with their place as in ``repeats``; ``positions``
-    theirs. ``of``: row of ``matters`` of each row of ``repeats``; ``number``: how many there are.
-    """
-
-    matters: pd.DataFrame
-    positions: np.ndarray
-    repeats: pd.DataFrame
-    of: np.ndarray
-    number: np.ndarray
-
-
 def _most_repeated(
-    snapshot: Snapshot, scope: Scope, filters: Filters, limit: int
+    connection: sa.Connection,
+    where: Sequence[sa.ColumnElement[bool]],
+    when: sa.ColumnElement[bool],
+    limit: int,
 ) -> dict[int, int]:
     """Return position → number of repeats of the cases that most others repeat, most first.
 
-    Both the repeats and what they repeat are of the chosen place and 口径; a matter may be older.
+    ``when`` is of the repeats; what they repeat may be as old as it is.
+
+    In steps, not as a join of the case table with itself: a few cases are found by their ids at
+    once, and no database has to match all with all.
     """
-    known = _repeats(snapshot, scope, filters)
-    counted = _is_chosen(snapshot, known.repeats, filters)
-    times = np.bincount(known.of, known.number * counted, minlength=len(known.matters))
-    times = times.astype("int64") * _is_chosen(snapshot, known.matters, filters)
-    # The matters are in order of their numbers, which decide between equals.
-    first = np.argsort(-times, kind="stable")[:limit]
-    return {int(known.positions[row]): int(times[row]) for row in first if times[row]}
-
-
-def _repeats(snapshot: Snapshot, scope: Scope, filters: Filters) -> _Repeats:
-    """Return the repeats of a topic, of every place and 口径."""
-    asked = Filters(basis="all", topic=filters.topic)
-
-    def read() -> _Repeats:
-        cases, number = schema.cases.c, sa.cast(sa.func.count(), sa.BigInteger)
-        where = conditions(snapshot, scope, asked, schema.cases)
-        since = snapshot.cutoff.date() - dt.timedelta(days=REPEATED_DAYS)
-        repeating = [cases.repeat_of.is_not(None), cases.created_on > since, *where]
-        place = [cases.district_id, cases.subdistrict_id, cases.excluded]
-        counted = (
-            sa.select(cases.repeat_of, number, *place)
-            .where(*repeating)
-            .group_by(cases.repeat_of, *place)
-        )
-        # In steps, not as a join of the case table with itself: no database has to match all with
-        # all. The first case of a matter may be of another topic: then it is not listed.
-        matters = (
-            sa.select(cases.case_id, cases.position, *place)
-            .where(cases.case_id.in_(sa.select(cases.repeat_of).where(*repeating)), *where)
-            .order_by(cases.case_id)
-        )
-        with snapshot.engine.connect() as connection:
-            first = connection.execute(matters).all()
-            row_of = {row[0]: place for place, row in enumerate(first)}
-            again = [row for row in connection.execute(counted) if row[0] in row_of]
-        names = ["district_id", "subdistrict_id", "excluded"]
-        return _Repeats(
-            pd.DataFrame([tuple(row[2:]) for row in first], columns=names),
-            np.array([row[1] for row in first], dtype="int64"),
-            pd.DataFrame([tuple(row[2:]) for row in again], columns=names),
-            np.array([row_of[row[0]] for row in again], dtype="int64"),
-            np.array([row[1] for row in again], dtype="int64"),
-        )
-
-    return snapshot.cached(("topic repeats", scope, asked), read)
-
-
-def _is_chosen(snapshot: Snapshot, rows: pd.DataFrame, filters: Filters) -> np.ndarray:
-    """Return which rows are of the chosen place and 口径, as ``conditions`` has it."""
-    chosen = np.ones(len(rows), dtype=bool)
-    if filters.basis == "assessed":
-        chosen &= ~rows["excluded"].to_numpy(dtype=bool)
-    for name, table in (("district", "districts"), ("subdistrict", "subdistricts")):
-        codes = getattr(filters, name)
-        if codes:
-            known = snapshot.reference.lookup(table, "code", "id")
-            ids = [known[code] for code in codes if code in known]
-            chosen &= rows[f"{name}_id"].isin(ids).to_numpy()
-    return chosen
+    cases, number = schema.cases.c, sa.func.count()
+    matters = (
+        sa.select(cases.repeat_of, number)
+        .where(cases.repeat_of.is_not(None), when, *where)
+        .group_by(cases.repeat_of)
+        .order_by(number.desc(), cases.repeat_of)
+    )
+    known = sa.select(cases.case_id, cases.position).where(*where)
+    asked = 5 * limit
+    while True:
+        repeats = {str(row[0]): int(row[1]) for row in connection.execute(matters.limit(asked))}
+        # The first case of a matter may be of another topic or place: then it is not listed.
+        rows = list(connection.execute(known.where(cases.case_id.in_(list(repeats)))))
+        if len(rows) >= limit or len(repeats) < asked:
+            break
+        asked *= 10
+    rows.sort(key=lambda row: (-repeats[row.case_id], row.case_id))
+    return {row.position: repeats[row.case_id] for row in rows[:limit]}
 
 
 def _days_of_the_first(
@@ -564,12 +517,18 @@ def _days_of_the_first(
     if filters.subdistrict or scope.units is not None:
         return [], days_of_oldest_open(snapshot, scope, filters, limit)
     daily = _topic_days(snapshot, scope, filters)
-    own = daily[_is_chosen(snapshot, daily, filters)]
-    days, rows = np.unique(own["day"].to_numpy(), return_inverse=True)
+    chosen = np.ones(len(daily.day), dtype=bool)
+    if filters.basis == "assessed":
+        chosen &= daily.excluded == 0
+    if filters.district:
+        known = snapshot.reference.lookup("districts", "code", "id")
+        ids = [known[code] for code in filters.district if code in known]
+        chosen &= np.isin(daily.district, ids)
+    days, rows = np.unique(daily.day[chosen], return_inverse=True)
     dates = [day_of(day) for day in days.tolist()]
     every, still_open = (
-        np.bincount(rows, own[name], minlength=len(days)).astype("int64").tolist()
-        for name in ("cases", "open")
+        np.bincount(rows, each[chosen], minlength=len(days)).astype("int64").tolist()
+        for each in (daily.cases, daily.open)
     )
     created = schema.cases.c.created_on
     newest = _enough(list(zip(reversed(dates), reversed(every), strict=True)), limit)
@@ -580,15 +539,21 @@ def _days_of_the_first(
     )
 
 
-def _topic_days(snapshot: Snapshot, scope: Scope, filters: Filters) -> pd.DataFrame:
-    """Return the days of a topic by district and 口径, of every place.
+class _TopicDays(NamedTuple):
+    """Days of a topic by district and 口径, int64: what is open is so at the cut-off."""
 
-    Columns, int64: ``day`` (since 1970-01-01), ``district_id``, ``excluded`` (0 or 1), ``cases``,
-    ``open``.
-    """
+    day: np.ndarray  # since 1970-01-01
+    district: np.ndarray  # id
+    excluded: np.ndarray  # 0 or 1
+    cases: np.ndarray
+    open: np.ndarray
+
+
+def _topic_days(snapshot: Snapshot, scope: Scope, filters: Filters) -> _TopicDays:
+    """Return the days of a topic, of every place and 口径: the next place asks for nothing."""
     asked = Filters(basis="all", topic=filters.topic)
 
-    def read() -> pd.DataFrame:
+    def read() -> _TopicDays:
         daily = schema.daily_category
         unknown = sa.literal_column(str(UNKNOWN), sa.Integer())
         still_open = sa.func.sum(daily.c.cases - daily.c.closed)
@@ -603,8 +568,7 @@ def _topic_days(snapshot: Snapshot, scope: Scope, filters: Filters) -> pd.DataFr
             .where(*conditions(snapshot, scope, asked, daily))
             .group_by(daily.c.created_on, daily.c.district_id, daily.c.excluded)
         )
-        names = ("day", "district_id", "excluded", "cases", "open")
-        return pd.DataFrame(dict(zip(names, read_columns(snapshot, statement), strict=True)))
+        return _TopicDays(*read_columns(snapshot, statement))
 
     return snapshot.cached(("topic days", scope, asked), read)
 
