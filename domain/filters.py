@@ -311,6 +311,9 @@ def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
             values[key] = value
         else:
             problems.append(f"筛选条件“{shown}”无法识别")
+    if values.get("indicator") in RANK_BY:
+        # Named, though it is the default: a page that has another one is asked for it too.
+        values.setdefault("rank_by", values["indicator"])
     return Parsed(Filters(**values), tuple(problems))  # type: ignore[arg-type]
 
 

@@ -206,10 +206,7 @@ def subject_of(question: Question) -> Subject:
         by = asked.by
     elif asked.by:
         problems.append(f"不能按{BY_LABELS[asked.by]}排名，改为{DIMENSION_LABELS[by]}")
-    key = asked.indicator
-    if key == Filters().indicator:
-        # What the filter bar shows when nothing was chosen.
-        key = asked.rank_by or "composite"
+    key = asked_key(asked)
     if key not in RANKED_BY:
         problems.append(f"{METRICS[key].name}多少不作高低，改按综合成绩排名")
         key = "composite"
@@ -225,6 +222,16 @@ def subject_of(question: Question) -> Subject:
         trial = False
     rules = tried if trial else question.rules
     return Subject(question, by, METRICS[key], rules, trial, tuple(problems), among)
+
+
+def asked_key(asked: Filters) -> str:
+    """Return the indicator by which a question asks to rank: 综合成绩 unless another is named.
+
+    解决率, the default elsewhere, is named by ``rank_by``.
+    """
+    if asked.indicator == Filters().indicator:
+        return asked.rank_by or "composite"
+    return asked.indicator
 
 
 def _unanswered(question: Question, among: Among, by: Group) -> bool:

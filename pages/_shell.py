@@ -28,6 +28,7 @@ from domain.filters import (
     DIMENSION_LABELS,
     DIMENSIONS,
     PAGE_OPTIONS,
+    RANK_BY,
     Filters,
     from_search,
     to_search,
@@ -43,6 +44,7 @@ from domain.periods import (
     recent_periods,
 )
 from pages._answers import reader, store, who
+from pages._ranking import RANKED_BY, asked_key
 
 log = structlog.get_logger("board")
 
@@ -51,6 +53,8 @@ NOTICES = "notices"
 WITHOUT_FILTERS = frozenset({"/definitions", "/audit"})
 # A settled packet is what it was, whatever is asked now.
 _SETTLED = "/brief/"
+# The page that ranks by 综合成绩 where nothing else is asked for.
+_RANKING = "/ranking"
 _PERIOD_CONTROLS = {
     "period_kind": bar.PERIOD_KIND,
     "period": bar.PERIOD,
@@ -120,7 +124,7 @@ def tie_url_and_controls(
             before = ask(store(), reader(), shown)
             # What the URL pins; a wish in it that cannot be met ends with the first change.
             pinned = ask(store(), reader(), search).asked
-            wanted = _of_controls(changed, values, before, pinned)
+            wanted = _of_controls(changed, values, before, pinned, path)
             question = ask(store(), reader(), to_search(wanted))
         else:
             before = ask(store(), reader(), shown) if shown else None
@@ -184,7 +188,7 @@ def _outputs(
             "days": window.days,
             "compare": asked.compare,
             "basis": asked.basis,
-            "indicator": asked.indicator,
+            "indicator": _indicator_shown(asked, path),
             **{name: list(getattr(asked, name)) for name in DIMENSIONS},
         },
         "options": options,
@@ -209,11 +213,19 @@ def _outputs(
     }
 
 
+def _indicator_shown(asked: Filters, path: str) -> str:
+    """Return the indicator that the bar shows: what the page counts by."""
+    if path != _RANKING:
+        return asked.indicator
+    key = asked_key(asked)
+    return key if key in RANKED_BY else "composite"
+
+
 # --- From controls to filters -------------------------------------------------------------------
 
 
 def _of_controls(
-    changed: str, values: Mapping[str, object], before: Question, pinned: Filters
+    changed: str, values: Mapping[str, object], before: Question, pinned: Filters, path: str
 ) -> Filters:
     """Return the filters that the controls ask for; whatever is not sound is left as it was.
 
@@ -227,6 +239,12 @@ def _of_controls(
     }
     for name in ("compare", "basis", "indicator"):
         fields[name] = _text(values.get(name)) or getattr(before.asked, name)
+    if path == _RANKING:
+        # The bar shows what the page ranks by: only when chosen is it what is asked for.
+        if changed == "indicator":
+            fields["rank_by"] = fields["indicator"] if fields["indicator"] in RANK_BY else ""
+        else:
+            fields["indicator"] = before.asked.indicator
     for name in DIMENSIONS:
         fields[name] = _texts(values.get(name))
     if changed in _PERIOD_CONTROLS:

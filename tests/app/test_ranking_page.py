@@ -1474,3 +1474,56 @@ def test_a_city_of_one_district_without_revisits(
     assert "nan" not in said
     if name == "ranking-summary" and "by=district" in search:
         assert "只有1个区参与排名，没有可比的" in title(answer.props[name]["children"])
+
+
+# --- The filter bar -----------------------------------------------------------------------------
+
+
+def bar_and_page(city: City, search: str) -> tuple[str, str]:
+    """Return the name of the indicator in the bar and of that among the choices of the page."""
+    shell = city.board.shell(search, "/ranking")
+    assert shell.sound, shell.text[:400]
+    shown = shell.props["filter-indicator"]["value"]
+    tree = city.panel("ranking-summary", shell.props["question"]["data"])
+    chosen = words(of_class(of_class(tree, "choice-group")[1], "is-chosen"))
+    assert f"{chosen}：" in title(tree)
+    return METRICS[shown].name, chosen
+
+
+@pytest.mark.parametrize(
+    ("search", "name"),
+    [
+        ("", "综合成绩"), ("?indicator=resolution", "解决率"), ("?rank_by=resolution", "解决率"),
+        ("?indicator=satisfaction", "满意率"), ("?indicator=composite", "综合成绩"),
+        ("?indicator=on_time&rank_by=resolution", "按时办结率"), ("?indicator=volume", "综合成绩"),
+    ],
+)  # fmt: skip
+def test_the_bar_and_the_page_name_the_same_indicator(city: City, search: str, name: str):
+    assert bar_and_page(city, search) == (name, name)
+
+
+def test_choosing_in_the_bar_ranks_by_what_was_chosen(city: City):
+    search = ""
+    for key in ("satisfaction", "resolution", "composite", "resolution", "response"):
+        shown = city.board.shell(search, "/ranking").props["question"]["data"]
+        answer = city.board.shell(
+            search, "/ranking", "filter-indicator.value", {"filter-indicator": key}, shown
+        )
+        assert answer.sound, answer.text[:400]
+        search = answer.props["url"]["search"]
+        assert bar_and_page(city, search) == (METRICS[key].name, METRICS[key].name)
+
+
+@pytest.mark.parametrize("search", ["", "?rank_by=resolution", "?indicator=satisfaction"])
+def test_another_control_leaves_the_indicator_as_it_is(city: City, search: str):
+    shell = city.board.shell(search, "/ranking").props
+    answer = city.board.shell(
+        search, "/ranking", "filter-basis.value",
+        {"filter-basis": "all", "filter-indicator": shell["filter-indicator"]["value"]},
+        shell["question"]["data"],
+    )  # fmt: skip
+    found = city.ask(answer.props["url"]["search"]).asked
+    wanted = city.ask(search).asked.narrowed(basis="all")
+    assert found == wanted
+    # Elsewhere the bar shows what is asked for there.
+    assert city.board.shell(search, "/").props["filter-indicator"]["value"] == wanted.indicator

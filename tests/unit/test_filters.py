@@ -179,3 +179,10 @@ def test_another_place_in_a_list_ends_the_one_before():
     assert filters.narrowed(version="demo.1").after == "20210412235959~A"
     for name in POSITIONS:
         assert getattr(filters.shared, name) == ""
+
+
+def test_a_default_asked_for_by_name_is_not_forgotten():
+    named = from_search("?indicator=resolution", INDICATORS).filters
+    assert named == Filters(rank_by="resolution")
+    assert named.shared == Filters()
+    assert from_search("?indicator=composite", INDICATORS).filters.rank_by == ""
