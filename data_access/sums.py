@@ -7,6 +7,7 @@ rows of Python objects.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -59,22 +60,27 @@ def summing(
     """
     # Cases are counted by state: one integer to group by instead of two dozen sums.
     grouped = [*keys, schema.cases.c.state] if table is schema.cases else list(keys)
-    if table is schema.cases:
-        numbers: list[sa.ColumnElement[Any]] = [sa.func.count()]
-    else:
-        numbers = [sa.func.sum(table.c[name]) for name in COUNT_COLUMNS]
     return (
         sa.select(
             *(_known(key).label(f"key_{place}") for place, key in enumerate(grouped)),
-            *(
-                sa.cast(number, sa.BigInteger).label(f"count_{place}")
-                for place, number in enumerate(numbers)
-            ),
+            *_numbers_of(table),
         )
         .select_from(table if source is None else source)
         .where(*where)
         # A constant is not grouped by.
         .group_by(*(key for key in grouped if not isinstance(key, sa.BindParameter)))
+    )
+
+
+@functools.cache
+def _numbers_of(table: sa.Table) -> tuple[sa.Label[int], ...]:
+    """Return what is summed of a table: made once, it is the larger part of every statement."""
+    numbers: list[sa.ColumnElement[Any]] = [sa.func.count()]
+    if table is not schema.cases:
+        numbers = [sa.func.sum(table.c[name]) for name in COUNT_COLUMNS]
+    return tuple(
+        sa.cast(number, sa.BigInteger).label(f"count_{place}")
+        for place, number in enumerate(numbers)
     )
 
 
