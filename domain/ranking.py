@@ -22,6 +22,8 @@ from domain.rules import Rules
 
 Tier = Literal["above", "level", "below"]
 TIER_WORDS: dict[Tier, str] = {"above": "明显高于", "level": "持平", "below": "明显低于"}
+# What "level" rests on; the interval beside a value is of that unit alone.
+LEVEL_WORDS = "多重检验后未见明显差别"
 # Why a unit has no rank: nothing to measure, too little, not yet final.
 Unranked = Literal["none", "small", "immature"]
 # Values closer than this share of the scale are the same value computed in another order.
@@ -254,6 +256,27 @@ def ranking(counts: Counts, metric: Metric, rules: Rules) -> Ranking:
     if metric.kind == "count":
         n = 1.0
     return Ranking(metric, float(total / n) if n else float("nan"), ranked, unranked)
+
+
+def last_by_value(ranked: pd.DataFrame, number: int) -> list[Hashable]:
+    """Return the labels of the last ``number`` by value, the worst first.
+
+    Who ties with the last of them is among them, unless that would make more than twice as many:
+    of the equals those shown last, with the most cases behind them, are then taken.
+
+    Args:
+        ranked: as of ``Ranking``.
+        number: how many, at most half of the ranked.
+    """
+    number = min(number, len(ranked) // 2)
+    ranks = ranked["rank"].to_numpy()
+    # From the end of the order to show: of equals that which stands last there.
+    order = np.argsort(-ranks[::-1], kind="stable")
+    worst = len(ranks) - 1 - order
+    if not number:
+        return []
+    tied = int((ranks >= ranks[worst[number - 1]]).sum())
+    return [ranked.index[row] for row in worst[: tied if tied <= 2 * number else number]]
 
 
 # --- Leagues ------------------------------------------------------------------------------------

@@ -74,6 +74,7 @@ from domain.metrics import (
     total,
 )
 from domain.ranking import (
+    LEVEL_WORDS,
     LIST_NAMES,
     TIER_WORDS,
     ListName,
@@ -81,6 +82,7 @@ from domain.ranking import (
     Ranking,
     four_lists,
     funnel_limits,
+    last_by_value,
     overdispersion,
     rank_changes,
     ranking,
@@ -777,25 +779,25 @@ def _last(subject: Subject) -> html.Section | html.Div:
     own_only = subject.among.of_all
     title = "名次走势" if own_only else "后三走势"
     present_ranking = ranking_of(subject)
-    number = min(LAST, len(present_ranking.ranked) // 2)
-    if not number:
+    if len(present_ranking.ranked) < 2:
         return panel(
             title, empty_state("参与排名的不足两个，没有后三", title="□ 数据不足"), wide=True
         )
     periods = periods_of(question)
     earlier = [ranking(each, subject.metric, subject.rules) for each in history_of(subject)[:-1]]
     course = [*earlier, present_ranking]
-    last = [frozenset(map(str, each.ranked.index[-number:])) for each in course]
+    # By value, as the ranks that are drawn: by the order of the table who is 16th could be last.
+    last = [[*map(str, last_by_value(each.ranked, LAST))] for each in course]
     rows = [_rows(each.ranked) for each in course]
-    names = subject.names
-    codes = [str(each) for each in present_ranking.ranked.index[-number:]]
+    names, codes = subject.names, last[-1]
     if own_only:
-        codes = subject.told(present_ranking.ranked.index)[-LAST:]
+        told = subject.told(present_ranking.ranked.index)
+        codes = sorted(told, key=lambda code: -rows[-1][code]["rank"])[:LAST]
         if not codes:
             hint = "本账号范围内没有参与排名的"
             return panel(title, empty_state(hint, title="□ 数据不足"), wide=True)
     found = []
-    for code in reversed(codes):
+    for code in codes:
         run = 0
         for members in reversed(last):
             if code not in members:
@@ -826,19 +828,23 @@ def _last(subject: Subject) -> html.Section | html.Div:
             for place, (label, size) in enumerate(zip(labels, sizes, strict=True))
         ]
     )
-    below = [each.name for each in found if each.tier == "below"]
     if own_only:
         sentence = own_sentence(
             present_ranking, names, subject.counted, subject.among.snapshot.city
         )
         return _course_panel(subject, title, sentence, found, sizes, labels, twin)
-    sentence = "、".join(each.name for each in found)
-    sentence += (
-        f"列后三，其中{'、'.join(below)}{TIER_WORDS['below']}其余。"
-        if below
-        else "列后三，但与其余之差都在波动之内。"
-    )
-    return _course_panel(subject, title, sentence, found, sizes, labels, twin)
+    return _course_panel(subject, title, _last_sentence(found), found, sizes, labels, twin)
+
+
+def _last_sentence(found: Sequence[Course]) -> str:
+    """Return who is last by value, and who of them is so beyond chance."""
+    below = [each.name for each in found if each.tier == "below"]
+    listed = "、".join(each.name for each in found)
+    if not below:
+        return f"{listed}按数值列后三，但与其余相比{LEVEL_WORDS}。"
+    if len(below) == len(found):
+        return f"{listed}按数值列后三，都{TIER_WORDS['below']}其余。"
+    return f"{listed}按数值列后三，其中{'、'.join(below)}{TIER_WORDS['below']}其余。"
 
 
 def _course_panel(
@@ -855,8 +861,8 @@ def _course_panel(
         title,
         courses(found, sizes, labels, word, subject.metric),
         sentence=sentence,
-        note=f"{subject.note}。按{subject.metric.name}，圆点为按数值的名次，灰条为名次区间，"
-        f"上端为第1名；{_span(periods_of(subject.question))}",
+        note=f"{subject.note}。按{subject.metric.name}，后三与圆点都按数值的名次，灰条为名次区间，"
+        f"其内的先后数据不支持；上端为第1名；{_span(periods_of(subject.question))}",
         actions=[trial_mark()] if subject.trial else [],
         twin=table_twin(title, twin),
         wide=True,

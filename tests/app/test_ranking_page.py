@@ -1094,8 +1094,14 @@ def test_the_course_of_the_last_three(city: City, search: str):
     key, rules, names = city.key(search), city.rules(search), city.units(city.by(search))
     periods = [ranked(key, groups, CUTOFF, rules)[0] for groups in history(city, search)]
     assert all(len(placed) > 6 for placed in periods)
-    last = [[each.code for each in placed[-3:]] for placed in periods]
-    wanted = last[-1][::-1]
+    last = []
+    for placed in periods:
+        # Worst value first, of equals who is shown last.
+        worst = placed[::-1]
+        worst.sort(key=lambda each: -each.rank)
+        tied = sum(each.rank >= worst[2].rank for each in worst)
+        last.append([each.code for each in worst[: tied if tied <= 6 else 3]])
+    wanted = last[-1]
     tree = city.panel("ranking-course", search)
     items = of_type(of_class(tree, "courses"), "Li")
     assert [words(of_type(item, "Link")) for item in items] == [names[code] for code in wanted]
@@ -1113,6 +1119,10 @@ def test_the_course_of_the_last_three(city: City, search: str):
             own = next((each for each in placed if each.code == code), None)
             told.append(f"{name}第{own.rank}（{band_text(*own.band)}）" if own else f"{name}无名次")
         assert alt(item) == f"{names[code]}：{'，'.join(told)}"
+        # The words and the dots say the same: the newest rank is one of the last three.
+        rank = {each.code: each.rank for each in periods[-1]}
+        assert sum(each > rank[code] for each in rank.values()) < 3
+    assert "按数值列后三" in sentence(tree)
     (twin,) = of_class(tree, "table-twin")
     rows = table_rows(twin)
     assert [row[1] for row in rows[1:]] == [count(len(placed)) for placed in periods]

@@ -21,6 +21,7 @@ from domain.ranking import (
     RankChange,
     four_lists,
     funnel_limits,
+    last_by_value,
     leagues,
     overdispersion,
     rank_changes,
@@ -647,3 +648,24 @@ def test_spread_is_one_for_chance_and_grows_with_real_differences():
     outlier = pd.concat([counts, counts_of((20_000, 0))], ignore_index=True)
     assert overdispersion(outlier.iloc[:-1], RESOLUTION, RULES) == pytest.approx(5, rel=0.1)
     assert overdispersion(counts_of((29, 20)), RESOLUTION, RULES) == 1
+
+
+# --- The last by value --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ranks", "last"),
+    [
+        ([1, 2, 3, 4, 5, 6], ["5", "4", "3"]),
+        # In the order to show the 16th may stand behind the 17th.
+        ([1, 2, 3, 6, 5, 4], ["3", "4", "5"]),
+        ([1, 2, 3, 4, 4, 6, 7], ["6", "5", "4", "3"]),
+        ([1, 2, 2, 2, 2, 2, 7, 8], ["7", "6", "5"]),
+        ([1] * 8, ["7", "6", "5"]),
+        ([1, 2], ["1"]), ([1, 1], ["1", "0"]), ([1], []), ([], []),
+    ],
+)  # fmt: skip
+def test_the_last_go_by_value_and_equals_stay_together(ranks, last):
+    frame = pd.DataFrame({"rank": np.array(ranks, dtype="int64")},
+                         index=[str(place) for place in range(len(ranks))])  # fmt: skip
+    assert last_by_value(frame, 3) == last
