@@ -34,6 +34,7 @@ from components.tables import Apart, Column, Content, Row, data_table, link_cell
 from components.tile_map import standing_tone
 from domain.metrics import METRICS, Change, Metric
 from domain.ranking import (
+    LEVEL_WORDS,
     TIER_WORDS,
     Listed,
     ListName,
@@ -144,41 +145,51 @@ def ranking_answer(
     ranked: Ranking,
     names: Mapping[str, str],
     shrunk: Container[str] = frozenset(),
+    within: str = "",
 ) -> str:
     """Return the title of the page: how many differ from the rest, and who is listed first.
+
+    The order is one of evidence: who stands first in it is called 首位 only with the best value.
 
     Args:
         period: its name.
         counted: what a unit is after a number, as in 个区.
-        ranked: the ranking.
+        ranked: the ranking, or several together.
         names: code → name.
         shrunk: codes of those whose denominator shrank: never first without a word on it.
+        within: of several rankings together, what each is within: nobody is the first of all.
     """
     metric, rows = ranked.metric, ranked.ranked
     nothing = _no_ranking(period, counted, ranked)
     if nothing:
         return nothing
     tiers = rows["tier"].tolist()
-    parts = [
-        f"{tiers.count(tier)}个{TIER_WORDS[tier]}" + ("其余" if tier == "above" else "")
-        for tier in ("above", "below")
-        if tiers.count(tier)
-    ]
-    level = tiers.count("level")
-    if not parts:
-        told = "彼此持平（差别在波动之内）"
-    else:
-        told = "，".join(parts) + (f"，{level}个持平" if level else "")
+    number = {tier: tiers.count(tier) for tier in TIER_WORDS}
     # Not the largest value: of many units that is a small one, by chance.
-    if "above" not in tiers and metric.kind != "count":
-        return f"{period}{len(rows)}{counted}{metric.name}：{told}"
-    first = rows.iloc[0]
-    band = band_text(int(first["band_low"]), int(first["band_high"]))
-    value = value_text(metric, float(first["value"]))
-    code = str(rows.index[0])
-    called = f"{names[code]}{SHRUNK_MARK if code in shrunk else ''}列首位"
-    answer = f"{period}{len(rows)}{counted}{metric.name}：{told}；{called}，{value}（{band}）"
-    return f"{answer}，但其分母异常收缩（{SHRUNK_MARK}），须先核查" if code in shrunk else answer
+    named = not within and ("above" in tiers or metric.kind == "count")
+    first, code = rows.iloc[0], str(rows.index[0])
+    called = f"{names[code]}{SHRUNK_MARK if code in shrunk else ''}" if named else ""
+    best = named and int(first["rank"]) == 1
+    parts = [
+        f"{number[tier]}个{TIER_WORDS[tier]}" + ("其余" if tier == "above" else "")
+        for tier in ("above", "below")
+        if number[tier]
+    ]
+    if named and not best:
+        alone = number["above"] == 1
+        parts[0] = f"仅{called}{parts[0]}" if alone else f"{called}等{parts[0]}"
+    if not parts:
+        told = f"彼此持平（{LEVEL_WORDS}）"
+    else:
+        told = "，".join(parts) + (f"，{number['level']}个持平" if number["level"] else "")
+    answer = f"{period}{len(rows)}{counted}{metric.name}：{within and f'{within}，'}{told}"
+    if best:
+        band = band_text(int(first["band_low"]), int(first["band_high"]))
+        answer += f"；{called}列首位，{value_text(metric, float(first['value']))}（{band}）"
+    if named and code in shrunk:
+        whose = "其" if best else names[code]
+        answer += f"，但{whose}分母异常收缩（{SHRUNK_MARK}），须先核查"
+    return answer
 
 
 def ranking_sentence(
@@ -205,8 +216,8 @@ def ranking_sentence(
         parts.append(f"只有{names[str(rows.index[0])]}参与排名，没有可比的")
     elif level:
         parts.append(
-            f"{level}个持平（差别在波动之内，名次不代表高低）" if parts
-            else f"{level}{counted}彼此持平，名次不代表高低"
+            f"{level}个持平（{LEVEL_WORDS}，名次不代表高低）" if parts
+            else f"{level}{counted}彼此持平（{LEVEL_WORDS}），名次不代表高低"
         )  # fmt: skip
     if len(ranked.unranked):
         parts.append(f"{len(ranked.unranked)}个不参与排名")
@@ -563,13 +574,18 @@ RATES = ("response", "resolution", "satisfaction", "composite")
 
 
 class RateRow(NamedTuple):
-    """A row of the statutory table: number, unit, counts by column, value by rate, remark."""
+    """A row of the statutory table: number, unit, counts by column, value by rate, remark.
+
+    ``district`` of a street and ``league`` are told in files.
+    """
 
     number: str
     name: str
     counts: Mapping[str, int]
     values: Mapping[str, float]
     remark: str = ""
+    district: str = ""
+    league: str = ""
 
 
 def rate_columns(rules: Rules) -> list[tuple[str, str]]:
@@ -586,8 +602,8 @@ def rates_table(
 ) -> html.Div:
     """Return the table 三率统计表 with 汇总 last."""
     columns = [
-        Column("name", word),
         Column("number", "序号", "end"),
+        Column("name", word),
         *(Column(key, title, "end", "件") for key, title in rate_columns(rules)),
         *(Column(key, METRICS[key].name, "end", METRICS[key].unit) for key in RATES),
         Column("remark", "备注"),

@@ -165,6 +165,8 @@ class Subject(NamedTuple):
     @property
     def names(self) -> Mapping[str, str]:
         """Code → name of the units that the reader may be told of."""
+        if self.by == "subdistrict":
+            return street_names(self.question.snapshot)
         return names(self.question.snapshot)[self.by]
 
     @property
@@ -196,6 +198,27 @@ class Subject(NamedTuple):
 def _without_places(asked: Filters) -> str:
     """Return the query string that a page of a place takes over."""
     return to_search(asked.shared.narrowed(district=(), subdistrict=()))
+
+
+def street_names(snapshot: Snapshot) -> Mapping[str, str]:
+    """Return code → name of the streets; with the district where two have the same name."""
+
+    def read() -> dict[str, str]:
+        streets, districts = snapshot.reference.subdistricts, snapshot.reference.districts
+        short = dict(zip(districts["id"], districts["short_name"], strict=True))
+        full = dict(zip(districts["id"], districts["name"], strict=True))
+        called = streets["name"].astype(str).tolist()
+        number = Counter(called)
+        return {
+            str(code): name
+            if number[name] == 1
+            else f"{name}（{short.get(district) or full.get(district, '')}）"
+            for code, name, district in zip(
+                streets["code"], called, streets["district_id"], strict=True
+            )
+        }
+
+    return snapshot.cached(("street names",), read)
 
 
 def subject_of(question: Question) -> Subject:

@@ -18,6 +18,7 @@ from components.figures.funnel import Dot, dot_words, funnel_figure
 from components.figures.template import graph
 from components.formatting import (
     INTERVAL_WORDS,
+    NO_VALUE,
     count,
     interval_text,
     joint_decimals,
@@ -241,12 +242,43 @@ def _title(subject: Subject, field: Field) -> str:
     if not field.whole["cases"].iloc[0]:
         return f"{subject.question.period.name}没有可以排名的诉求"
     trial = "试算：" if subject.trial else ""
-    period, ranked = subject.question.period.name, ranking_of(subject)
+    period, rankings = subject.question.period.name, _rankings(subject)
     if subject.among.of_all:
-        city = subject.among.snapshot.city
+        ranked, city = _own_ranking(subject, rankings)
         return trial + own_answer(period, subject.counted, ranked, subject.names, city)
     shrunk = shrunk_of(subject).found
-    return trial + ranking_answer(period, subject.counted, ranked, subject.names, shrunk)
+    within = "" if "" in rankings else "同类之间"
+    ranked = _together(rankings)
+    return trial + ranking_answer(period, subject.counted, ranked, subject.names, shrunk, within)
+
+
+def _together(rankings: Mapping[str, Ranking]) -> Ranking:
+    """Return several rankings as one, to count in: ranks and tiers stay those within each."""
+    first, *others = rankings.values()
+    if not others:
+        return first
+    return Ranking(
+        first.metric,
+        NAN,
+        pd.concat([each.ranked for each in rankings.values()]),
+        pd.concat([each.unranked for each in rankings.values()]),
+    )
+
+
+def _own_ranking(subject: Subject, rankings: Mapping[str, Ranking]) -> tuple[Ranking, str]:
+    """Return the ranking that holds what the reader may be told of, and of whom it is."""
+    city = subject.among.snapshot.city
+    own = {
+        name: each
+        for name, each in rankings.items()
+        if subject.told([*each.ranked.index, *each.unranked.index])
+    }
+    if not own:
+        return ranking_of(subject), city
+    if len(own) == 1:
+        (name,) = own
+        return own[name], f"{city}{name}"
+    return _together(own), f"{city}按{_grouped_by(subject)}分组的"
 
 
 def _choices(subject: Subject) -> html.Div:
@@ -376,14 +408,28 @@ def show_table(question: Question) -> html.Section | html.Div:
     trial = [trial_mark()] if subject.trial else []
     return panel(
         f"{subject.word}{subject.metric.name}排名",
-        html.Div([*blocks, _pages(subject, listing)], className="rank-blocks"),
+        html.Div(
+            [
+                notice(_no_such_page(subject, listing), "页码已改"),
+                *blocks,
+                _pages(subject, listing),
+            ],
+            className="rank-blocks",
+        ),
         sentence=_sentence(subject, rankings),
         note=f"{subject.note}。{ORDER_WORDS}；"
-        f"▲高于 ●持平 ▼低于，横线为{INTERVAL_WORDS}，名次区间以外的名次数据不支持"
+        f"▲高于 ●持平（{LEVEL_WORDS}）▼低于，横线为单个单位的{INTERVAL_WORDS}，"
+        "名次区间以外的名次数据不支持"
         + (f"；{SHRUNK_MARK}分母异常收缩，须核查" if shrunk_of(subject).found else ""),
         actions=trial,
         wide=True,
     )
+
+
+def _no_such_page(subject: Subject, listing: Listing) -> list[str]:
+    """Return that another page was asked for than there are."""
+    asked = subject.question.filters.number("page") or 1
+    return [f"没有第{asked}页，共{listing.of}页，列最后一页"] if asked > listing.of else []
 
 
 def _told(subject: Subject, ranked: Ranking, league: str) -> str:
@@ -396,10 +442,7 @@ def _told(subject: Subject, ranked: Ranking, league: str) -> str:
 
 def _sentence(subject: Subject, rankings: Mapping[str, Ranking]) -> str:
     if "" not in rankings:
-        units = field_of(subject).units
-        ranked = {code for each in rankings.values() for code in each.ranked.index}
-        ranked |= {code for each in rankings.values() for code in each.unranked.index}
-        alone = [subject.names[code] for code in subject.told(units["code"]) if code not in ranked]
+        alone = _without_league(subject, rankings)
         return f"{'、'.join(alone)}没有{_grouped_by(subject)}分组，不在表中。" if alone else ""
     ranked_all = rankings[""]
     told = _told(subject, ranked_all, "")
@@ -411,6 +454,15 @@ def _sentence(subject: Subject, rankings: Mapping[str, Ranking]) -> str:
     elif subject.by != "district" and marked_of(subject):
         told = f"只列所选的，名次在全部{len(ranked_all.ranked)}{subject.counted}之间。{told}"
     return told
+
+
+def _without_league(subject: Subject, rankings: Mapping[str, Ranking]) -> list[str]:
+    """Return the names of the units that are in none of the rankings."""
+    within = {
+        code for each in rankings.values() for code in (*each.ranked.index, *each.unranked.index)
+    }
+    units = field_of(subject).units
+    return [subject.names[code] for code in subject.told(units["code"]) if code not in within]
 
 
 class _Part:
@@ -483,7 +535,8 @@ class _Part:
                 moved,
                 SPARK_WEEKS,
             ),
-            f"{league}{subject.word}{subject.metric.name}排名：{subject.question.words}。"
+            f"{league and f'{league}各'}{subject.word}{subject.metric.name}排名："
+            f"{subject.question.words}。"
             f"{ORDER_WORDS}",
         )
 
@@ -624,7 +677,8 @@ def show_funnel(question: Question) -> html.Section | html.Div:
     )
     note = (
         f"{subject.note}，n≥{subject.rules.minimum_revisits}件。虚线为{subject.whole_word}，"
-        f"点线{share(0.95, 0)}、实线{share(0.998)}控制限"
+        f"点线{share(0.95, 0)}、实线{share(0.998)}控制限，"
+        "逐个单位看，未作多重检验"
     )
     if spread > 1:
         note += f"；单位间差异为纯波动的{spread:.1f}倍方差（过度离散），控制限已按其平方根放宽"
@@ -1080,11 +1134,13 @@ def _rate_rows(subject: Subject, codes: Sequence[str] | None) -> list[RateRow]:
     names = subject.names
     numbers = dict(zip(ranked.ranked.index, ranked.ranked["position"].tolist(), strict=True))
     reasons = dict(zip(ranked.unranked.index, ranked.unranked["reason"], strict=True))
+    within = _district_names(subject)
+    leagues = _league_names(subject)
     rows = []
     for code in subject.told([*numbers, *reasons]):
         if codes is not None and code not in codes:
             continue
-        number, remark = str(numbers.get(code, "—")), ""
+        number, remark = str(numbers.get(code, NO_VALUE)), ""
         if code in reasons:
             remark = f"{unranked_words(reasons[code], subject.metric)}，不参与排名"
         counts = {key: int(each[place[code]]) for key, each in columns.items()}
@@ -1095,9 +1151,33 @@ def _rate_rows(subject: Subject, codes: Sequence[str] | None) -> list[RateRow]:
                 counts,
                 {key: each[place[code]] for key, each in values.items()},
                 _rate_remark(counts, remark),
+                within.get(code, ""),
+                leagues.get(code, ""),
             )
         )
     return rows
+
+
+def _district_names(subject: Subject) -> dict[str, str]:
+    """Return code of a street → name of its district; {} of other units."""
+    if subject.by != "subdistrict":
+        return {}
+    units, districts = field_of(subject).units, subject.among.snapshot.reference.districts
+    called = dict(zip(districts["code"].astype(str), districts["name"].astype(str), strict=True))
+    return {
+        code: called.get(district, "")
+        for code, district in zip(units["code"], units["district"], strict=True)
+    }
+
+
+def _league_names(subject: Subject) -> dict[str, str]:
+    """Return code → the league in which a unit is ranked; {} where all are ranked together."""
+    return {
+        str(code): name
+        for name, each in _rankings(subject).items()
+        if name
+        for code in (*each.ranked.index, *each.unranked.index)
+    }
 
 
 def _rate_remark(counts: Mapping[str, int], remark: str) -> str:
@@ -1113,7 +1193,7 @@ def _rate_sum(subject: Subject, name: str, counts: Counts, remark: str = "") -> 
         key: float(estimated(columns, METRICS[key], subject.rules)["value"][0]) for key in RATES
     }
     summed = {key: int(columns[key][0]) for key, _ in rate_columns(subject.rules)}
-    return RateRow("", name, summed, values, _rate_remark(summed, remark))
+    return RateRow(NO_VALUE, name, summed, values, _rate_remark(summed, remark))
 
 
 def _outside_row(subject: Subject) -> list[RateRow]:
@@ -1122,6 +1202,12 @@ def _outside_row(subject: Subject) -> list[RateRow]:
         return []
     name = f"未定位到{subject.word}"
     return [_rate_sum(subject, name, field.outside, "不在名录，只计入汇总")]
+
+
+def _number_words(subject: Subject) -> str:
+    """Return what the numbers of the table are."""
+    together = "（全部同列）" if subject.question.filters.league else ""
+    return f"序号按{subject.metric.name}排名的次序{together}：{ORDER_WORDS}，不是按数值的名次"
 
 
 def _rates_title(subject: Subject) -> str:
@@ -1141,7 +1227,7 @@ def show_rates(question: Question) -> html.Section | html.Div:
     if listing.number == listing.of:
         rows += _outside_row(subject)
     title = _rates_title(subject)
-    note = f"{subject.note}，序号按{subject.metric.name}排名的次序"
+    note = f"{subject.note}，{_number_words(subject)}"
     if listing.of > 1:
         note += f"；本页第{listing.first}–{listing.first + len(listing.shown) - 1}行，下载含全部"
     table = rates_table(
@@ -1164,11 +1250,19 @@ def show_rates(question: Question) -> html.Section | html.Div:
 def export_rates(question: Question) -> Export:
     """Return 三率统计表 of all units, and beside it their ranks with intervals."""
     subject = subject_of(question)
-    field, ranked = field_of(subject), ranking_of(subject)
+    field, rankings = field_of(subject), _rankings(subject)
     rules, metric = subject.rules, subject.metric
+    of_streets, by_league = subject.by == "subdistrict", "" not in rankings
+    # Two districts may have a street of the same name.
+    names_of_units = [*([Head("区")] if of_streets else []), Head(subject.word),
+                      *([Head("同类分组")] if by_league else [])]  # fmt: skip
+
+    def named(name: str, district: str, league: str) -> list[object]:
+        return [*([district] if of_streets else []), name, *([league] if by_league else [])]
+
     heads = [
         Head("序号", "count"),
-        Head(subject.word),
+        *names_of_units,
         *(Head(f"{title}（件）", "count") for _, title in rate_columns(rules)),
         *(
             Head(METRICS[key].name, "share", 2)
@@ -1180,8 +1274,9 @@ def export_rates(question: Question) -> Export:
     ]
 
     def cells(row: RateRow) -> list[object]:
-        number = int(row.number) if row.number.isdecimal() else None
-        return [number, row.name, *row.counts.values(), *row.values.values(), row.remark]
+        number = int(row.number) if row.number.isdecimal() else row.number
+        unit = named(row.name, row.district, row.league)
+        return [number, *unit, *row.counts.values(), *row.values.values(), row.remark]
 
     rates = Sheet(
         "三率统计表",
@@ -1189,41 +1284,59 @@ def export_rates(question: Question) -> Export:
         [cells(row) for row in [*_rate_rows(subject, None), *_outside_row(subject)]],
         cells(_rate_sum(subject, subject.whole_word, field.whole)),
     )
-    names, known = subject.names, subject.told
-    listed = ranked.ranked.loc[known(ranked.ranked.index)]
-    apart = ranked.unranked.loc[known(ranked.unranked.index)]
+    names, within, of_league = subject.names, _district_names(subject), _league_names(subject)
     kind: Any = ("share", 2) if metric.kind == "rate" else ("amount", 2)
+
+    def unit_of(code: object) -> list[object]:
+        return named(names[str(code)], within.get(str(code), ""), of_league.get(str(code), ""))
+
+    ranked_rows: list[list[object]] = []
+    for each in rankings.values():
+        listed = each.ranked.loc[subject.told(each.ranked.index)]
+        apart = each.unranked.loc[subject.told(each.unranked.index)]
+        ranked_rows += [
+            [
+                *unit_of(code), int(row["rank"]),
+                band_text(int(row["band_low"]), int(row["band_high"])),
+                TIER_WORDS[row["tier"]], float(row["value"]), float(row["low"]),
+                float(row["high"]), int(row["n"]), "",
+            ]
+            for code, row in _rows(listed).items()
+        ]  # fmt: skip
+        ranked_rows += [
+            [
+                *unit_of(code), NO_VALUE, "", "", float(row["value"]), float(row["low"]),
+                float(row["high"]), int(row["n"]),
+                f"{unranked_words(row['reason'], metric)}，不参与排名",
+            ]
+            for code, row in _rows(apart).items()
+        ]  # fmt: skip
     ranks = Sheet(
         f"{metric.name}排名",
         [
-            Head(subject.word), Head("名次", "count"), Head("名次区间"), Head("与其余相比"),
+            *names_of_units, Head("名次", "count"), Head("名次区间"), Head("与其余相比"),
             Head(metric.name, *kind), Head("区间下限", *kind), Head("区间上限", *kind),
             Head(f"{metric.n_words}（件）", "count"), Head("备注"),
         ],
-        [
-            *(
-                [
-                    names[str(code)], int(row["rank"]),
-                    band_text(int(row["band_low"]), int(row["band_high"])),
-                    TIER_WORDS[row["tier"]], float(row["value"]), float(row["low"]),
-                    float(row["high"]), int(row["n"]), "",
-                ]
-                for code, row in zip(listed.index, listed.to_dict("records"), strict=True)
-            ),
-            *(
-                [
-                    names[str(code)], None, "", "", float(row["value"]), float(row["low"]),
-                    float(row["high"]), int(row["n"]),
-                    f"{unranked_words(row['reason'], metric)}，不参与排名",
-                ]
-                for code, row in zip(apart.index, apart.to_dict("records"), strict=True)
-            ),
-        ],
+        ranked_rows,
     )  # fmt: skip
     title = ("试算：" if subject.trial else "") + _rates_title(subject)
-    more = {"排名": f"按{metric.name}；{INTERVAL_WORDS}；名次区间以外的名次，数据不支持"}
+    more = {
+        "排名": f"按{metric.name}；{INTERVAL_WORDS}；名次区间以外的名次，数据不支持",
+        "次序": f"排名表{ORDER_WORDS}；三率统计表的{_number_words(subject)}",
+    }
+    if by_league:
+        more["同类分组"] = (
+            f"按{_grouped_by(subject)}分组：{'、'.join(rankings)}；"
+            "名次、名次区间、与其余相比都在本组之内"
+        )
+        alone = _without_league(subject, rankings)
+        if alone:
+            more["同类分组"] += f"；{'、'.join(alone)}没有分组，不在排名表中"
+    elif question.filters.league:
+        more["同类分组"] = f"数据没有{_grouped_by(subject)}分组，全部同列"
     if subject.among.of_all:
-        size = len(ranked.ranked)
+        size = sum(len(each.ranked) for each in rankings.values())
         more["排名"] += (
             f"；在{subject.among.snapshot.city}{size}{subject.counted}之间，只列本账号的"
         )

@@ -29,6 +29,7 @@ from domain.periods import Window
 from domain.ranking import RankChange
 from domain.rules import Rules
 from domain.scope import CITY
+from pages._ranking import street_names
 from tests import oracle
 from tests.app.board import Board, board_of, nodes, of_class, of_type, table_rows, words
 from tests.data.staging import REFERENCE, stage
@@ -648,7 +649,13 @@ def test_the_title_counts_and_names_nobody_for_a_lucky_value(city: City, search:
     for tier, word in (("above", "明显高于其余"), ("below", "明显低于")):
         assert (f"{tiers.count(tier)}个{word}" in said) == bool(tiers.count(tier))
     first = placed[0]
-    if first.tier == "above":
+    if first.tier == "above" and first.rank > 1:
+        number = tiers.count("above")
+        name = names[first.code]
+        who = f"{name}等{number}个" if number > 1 else f"仅{name}1个"
+        assert f"：{who}明显高于其余" in said
+        assert "首位" not in said
+    elif first.tier == "above":
         value = value_text(METRICS[key], first.own.mean)
         assert said.endswith(f"；{names[first.code]}列首位，{value}（{band_text(*first.band)}）")
     else:
@@ -662,7 +669,7 @@ def test_no_title_names_the_first_of_equals(board: Board):
     # The streets of the demo differ by chance alone in a year.
     search = "?by=subdistrict&period=year-2020"
     tree = board.panel("ranking-summary", search).props["ranking-summary"]["children"]
-    assert title(tree) == "2020年79个街道乡镇综合成绩：彼此持平（差别在波动之内）"
+    assert title(tree) == "2020年79个街道乡镇综合成绩：彼此持平（多重检验后未见明显差别）"
 
 
 @pytest.mark.parametrize("period", PERIODS)
@@ -764,6 +771,55 @@ def test_leagues_of_districts_are_ranked_within_themselves(city: City):
     assert sentence(tree) == "第16区、第17区没有区域分组，不在表中。"
     labels = [each["props"]["aria-label"] for each in of_class(tree, "table-scroll")]
     assert len(set(labels)) == len(zones)
+    assert labels[0].startswith("核心区、中心城区各区综合成绩排名：")
+    # The title counts what the tables show.
+    tiers = [
+        each.tier
+        for numbers in zones.values()
+        for each in ranked("composite", [groups[f"1101{n:02d}"] for n in numbers], CUTOFF,
+                           Rules())[0]
+    ]  # fmt: skip
+    said = title(city.panel("ranking-summary", "?league=own"))
+    assert said.startswith(f"2021年3月考核期{len(tiers)}个区综合成绩：同类之间，")
+    for tier, word in (("above", "明显高于其余"), ("below", "明显低于"), ("level", "持平")):
+        assert (f"{tiers.count(tier)}个{word}" in said) == bool(tiers.count(tier))
+    assert "首位" not in said
+
+
+def sheet_of(city: City, search: str, number: int) -> list[list[Any]]:
+    content = city.server.test_client().get(f"/export/rates.xlsx{search}").data
+    book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+    return book.get_sheet_by_index(number).to_python()
+
+
+@pytest.mark.parametrize("search", ["?league=own", "?by=subdistrict&league=own"])
+def test_the_file_ranks_within_leagues_too(city: City, search: str):
+    head, *rows = sheet_of(city, search, 2)
+    at = head.index("同类分组")
+    shown: list[tuple[str, str, str]] = []
+    for page in range(1, 8 if "subdistrict" in search else 2):
+        tree = city.panel("ranking-table", f"{search}&page={page}")
+        blocks = zip(of_class(tree, "rank-league"), of_type(tree, "Table"), strict=True)
+        for block, table in blocks:
+            league = block["props"]["children"][0]
+            shown += [
+                (league, bare(row[0]), row[1] or "—")
+                for row in table_rows(table)[1:]
+                if len(row) > 1 and row[0] not in ("汇总", "未定位到街道乡镇", "未定位到区")
+            ]
+    found = [(row[at], row[at - 1], str(row[at + 1]).removesuffix(".0")) for row in rows]
+    # Those without a rank are sorted by reason on the screen.
+    assert sorted(found) == sorted(shown)
+    assert [each for each in found if each[2] != "—"] == [e for e in shown if e[2] != "—"]
+    for suffix in ("csv", "xlsx"):
+        found = exported_rows(city, search, suffix)
+        told = dict(row[:2] for row in found.about if len(row) > 1)
+        assert "都在本组之内" in told["同类分组"]
+        assert all(league in told["同类分组"] for league, *_ in shown)
+        leagues = {row[found.head.index("同类分组")] for row in found.rows} - {""}
+        assert leagues == {league for league, *_ in shown}
+    if "subdistrict" not in search:
+        assert "第16区、第17区没有分组" in told["同类分组"]
 
 
 def test_leagues_of_streets_are_bands_of_volume(city: City):
@@ -800,8 +856,10 @@ def test_pages_hold_every_unit_once(city: City):
         assert len(listed) == min(50, len(names) - 50 * (page - 1))
         seen += listed
     assert sorted(seen) == sorted(names.values())
+    assert not of_class(tree, "notice")
     beyond = city.panel("ranking-table", "?by=subdistrict&page=9999")
     assert table_rows(beyond) == table_rows(tree)
+    assert "没有第9999页，共7页，列最后一页" in words(of_class(beyond, "notice"))
 
 
 def test_only_the_chosen_are_listed_with_their_rank_among_all(city: City):
@@ -1294,16 +1352,24 @@ def test_the_statutory_table_as_a_file_equals_loops(city: City, search: str, suf
     word = {"district": "区", "subdistrict": "街道乡镇", "unit": "承办单位"}[city.by(search)]
     percent = "（百分数）" if suffix == "csv" else ""
     assert found.head == [
-        "序号", word, "受理量（件）", "有效回访（件）", "联系数（件）", "解决数（件）",
+        "序号", *(["区"] if word == "街道乡镇" else []), word,
+        "受理量（件）", "有效回访（件）", "联系数（件）", "解决数（件）",
         "满意数（件）", "基本满意（件）", f"响应率{percent}", f"解决率{percent}",
         f"满意率{percent}", "综合成绩（分）", "备注",
     ]  # fmt: skip
     wanted = statutory(city, search)
     assert len(found.rows) == len(wanted)
-    for row, own in zip(found.rows, wanted, strict=True):
+    districts = city.units("district")
+    for full, own in zip(found.rows, wanted, strict=True):
+        row = full
+        if word == "街道乡镇":
+            code = next((code for code, name in city.units("subdistrict").items()
+                         if name == own[1]), None)  # fmt: skip
+            assert full[1] == (districts[f"1101{1 + int(code[-5:]) % 17:02d}"] if code else "")
+            row = [full[0], *full[2:]]
         name = own[1] if suffix == "xlsx" or not own[1].startswith("=") else f"'{own[1]}"
         assert row[1] == name
-        assert str(row[0]).removesuffix(".0") == ("" if own[0] is None else str(own[0]))
+        assert str(row[0]).removesuffix(".0") == ("—" if own[0] is None else str(own[0]))
         assert [int(cell) for cell in row[2:8]] == own[2:8]
         for cell, value, scale in zip(row[8:12], own[8:], (100, 100, 100, 1), strict=True):
             if math.isnan(value):
@@ -1312,10 +1378,12 @@ def test_the_statutory_table_as_a_file_equals_loops(city: City, search: str, suf
                 printed = float(cell) / (scale if suffix == "csv" else 1)
                 assert printed == pytest.approx(value, rel=1e-8), own[1]
     # What the parts do not hold is in no total.
-    for place in range(2, 8):
+    for place in range(found.head.index("受理量（件）"), found.head.index("基本满意（件）") + 1):
         assert sum(int(row[place]) for row in found.rows[:-1]) == int(found.rows[-1][place])
     told = dict(row[:2] for row in found.about if len(row) > 1)
     assert city.ask(search).words == told["范围"]
+    assert "先列明显高于其余的" in told["次序"]
+    assert "不是按数值的名次" in told["次序"]
     assert "demo" not in str(told["数据版本"])
     assert str(told["数据截至"]).startswith("2021-04-30")
 
@@ -1330,10 +1398,11 @@ def test_the_file_is_what_the_screen_shows(city: City, search: str):
         shown += table_rows(tree)[1 : None if page == number else -1]
     found = exported_rows(city, search, "csv").rows
     assert len(shown) == len(found)
-    for cells, row in zip(shown, found, strict=True):
-        name, place, *rest = cells
+    for cells, full in zip(shown, found, strict=True):
+        place, name, *rest = cells
+        row = [full[0], *full[2:]] if "subdistrict" in search else full
         assert name == row[1].removeprefix("'")
-        assert place.replace("—", "") == row[0]
+        assert place == row[0]
         assert [each.replace(",", "") for each in rest[:6]] == row[2:8]
         for text, value in zip(rest[6:10], row[8:12], strict=True):
             assert text.replace("—", "") == (f"{float(value):.2f}" if value else "")
@@ -1360,6 +1429,9 @@ def test_the_ranks_beside_the_table_equal_loops(city: City):
         content = city.server.test_client().get(f"/export/rates.xlsx{search}").data
         sheet = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(2)
         rows = sheet.to_python()[1:]
+        if city.by(search) == "subdistrict":
+            districts = city.units("district").values()
+            assert {row.pop(0) for row in rows} <= {*districts}
         names = city.units(city.by(search))
         tiers = {"above": "明显高于", "level": "持平", "below": "明显低于"}
         for row, each in zip(rows, placed, strict=False):
@@ -1537,3 +1609,26 @@ def test_another_control_leaves_the_indicator_as_it_is(city: City, search: str):
     assert found == wanted
     # Elsewhere the bar shows what is asked for there.
     assert city.board.shell(search, "/").props["filter-indicator"]["value"] == wanted.indicator
+
+
+# --- Streets of the same name -------------------------------------------------------------------
+
+
+def test_streets_of_one_name_are_told_apart(board: Board, snapshot: Snapshot):
+    """北京 has a 八里庄街道 in 朝阳 and one in 海淀."""
+    streets = snapshot.reference.subdistricts
+    number = streets["name"].value_counts()
+    twice = set(number.index[number > 1])
+    assert "八里庄街道" in twice
+    called = street_names(snapshot)
+    assert len(set(called.values())) == len(streets)
+    for code, name in zip(streets["code"], streets["name"], strict=True):
+        assert called[code].startswith(name)
+        assert (called[code] == name) == (name not in twice)
+    listed: list[str] = []
+    for page in range(1, 8):
+        search = f"?by=subdistrict&period=year-2020&page={page}"
+        tree = board.panel("ranking-table", search).props["ranking-table"]["children"]
+        listed += [bare(row[0]) for row in table_rows(tree)[1:]]
+    assert {"八里庄街道（朝阳）", "八里庄街道（海淀）"} <= set(listed)
+    assert "八里庄街道" not in listed

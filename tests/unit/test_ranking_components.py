@@ -110,7 +110,32 @@ def test_the_title_names_the_first_only_where_it_is_above_for_sure() -> None:
         "3月3个区综合成绩：1个明显高于其余，1个明显低于，1个持平；a区列首位，95.0 分（第1–3名）"
     )
     assert answer(ranked("level", "level", "below")) == "3月3个区综合成绩：1个明显低于，2个持平"
-    assert answer(ranked("level", "level")) == "3月2个区综合成绩：彼此持平（差别在波动之内）"
+    assert answer(ranked("level", "level")) == (
+        "3月2个区综合成绩：彼此持平（多重检验后未见明显差别）"
+    )
+
+
+def test_who_stands_first_is_called_first_only_with_the_best_value() -> None:
+    """The order is one of evidence: the best proved need not have the best value."""
+    result = ranked("above", "above", "level", "below")
+    result.ranked["rank"] = [4, 1, 2, 3]
+    assert answer(result) == "3月4个区综合成绩：a区等2个明显高于其余，1个明显低于，1个持平"
+    marked = ranking_answer("3月", "个区", result, NAMES, {"a": ()})
+    assert marked == (
+        "3月4个区综合成绩：a区※等2个明显高于其余，1个明显低于，1个持平，"
+        "但a区分母异常收缩（※），须先核查"
+    )
+    alone = ranked("above", "level")
+    alone.ranked["rank"] = [2, 1]
+    assert answer(alone) == "3月2个区综合成绩：仅a区1个明显高于其余，1个持平"
+
+
+def test_of_several_leagues_nobody_is_the_first() -> None:
+    result = ranked("above", "above", "level", "below")
+    said = ranking_answer("3月", "个区", result, NAMES, {"a": ()}, "同类之间")
+    assert said == "3月4个区综合成绩：同类之间，2个明显高于其余，1个明显低于，1个持平"
+    level = ranking_answer("3月", "个区", ranked("level", "level"), NAMES, within="同类之间")
+    assert level == "3月2个区综合成绩：同类之间，彼此持平（多重检验后未见明显差别）"
 
 
 def test_nobody_is_praised_whose_denominator_shrank_without_the_mark() -> None:
@@ -162,12 +187,12 @@ def test_the_sentence_names_those_who_differ_the_worst_first() -> None:
     )
     assert said == (
         "a区、b区2个区明显高于其余；e区、d区2个区明显低于其余；"
-        "1个持平（差别在波动之内，名次不代表高低）；2个不参与排名。"
+        "1个持平（多重检验后未见明显差别，名次不代表高低）；2个不参与排名。"
     )
     many: list[Tier] = ["above"] * 6
     assert "a区、b区、c区、d区等6个区" in ranking_sentence(ranked(*many, "level"), NAMES, "个区")
     assert ranking_sentence(ranked("level", "level"), NAMES, "个区") == (
-        "2个区彼此持平，名次不代表高低。"
+        "2个区彼此持平（多重检验后未见明显差别），名次不代表高低。"
     )
     assert ranking_sentence(ranked(small=4), NAMES, "个区") == "4个不参与排名。"
 
@@ -313,7 +338,7 @@ def test_the_statutory_table_prints_two_decimals_and_no_zero_for_nothing() -> No
     row = RateRow("1", "甲区", counts, rates, "备注")
     table = rates_table([row], row._replace(number="", name="汇总"), "区", Rules(), "三率")
     assert cells(table)[1] == [
-        "甲区", "1", "1,234", "0", "0", "0", "0", "0", "95.00", "—", "89.00", "90.10", "备注",
+        "1", "甲区", "1,234", "0", "0", "0", "0", "0", "95.00", "—", "89.00", "90.10", "备注",
     ]  # fmt: skip
 
 
