@@ -44,7 +44,7 @@ from domain.comparison import Weeks
 from domain.decomposition import OTHER
 from domain.integrity import Reading
 from domain.metrics import METRICS, Change, Metric
-from domain.ranking import RankChange, Tier, Unranked, unranked_words
+from domain.ranking import LEVEL_WORDS, RankChange, Tier, Unranked, unranked_words
 from domain.schedule import STATUS_WORDS, Standing
 
 # Rows shown around the marked one in a long order, and at either end.
@@ -113,7 +113,7 @@ def place_answer(
         parts.append(f"主要因{cause}" if cause else "")
     elif rank.tier == "level" and rank.of > 1:
         size = f"{'高' if gap > 0 else '低'}于{city}{gap_size(metric, gap)}" if gap else ""
-        parts.append(f"{size}（在波动之内）" if size else f"与{city}相同")
+        parts.append(f"{size}（{LEVEL_WORDS}）" if size else f"与{city}相同")
     return "，".join(part for part in parts if part)
 
 
@@ -182,10 +182,21 @@ class Shown(NamedTuple):
         return sum(self.totals)
 
 
-def shown_parts(parts: pd.DataFrame, metric: Metric) -> Shown:
-    """Return the parts as they are printed: points of a score, percentage points of a rate."""
+def printed_gap(metric: Metric, value: float, city: float) -> int:
+    """Return the difference of two values as they are printed with two decimals, in hundredths."""
+    own, whole = (
+        round(100 * float(value_parts(metric, each, 2)[0].lstrip("<"))) for each in (value, city)
+    )
+    return own - whole
+
+
+def shown_parts(parts: pd.DataFrame, metric: Metric, gap: int | None = None) -> Shown:
+    """Return the parts as they are printed: points of a score, percentage points of a rate.
+
+    ``gap``: what they have to add up to, in hundredths; None: their own sum, rounded.
+    """
     scale = 100.0 if metric.kind == "rate" else 1.0
-    cells = hundredths([*(scale * parts["mix"]), *(scale * parts["performance"])])
+    cells = hundredths([*(scale * parts["mix"]), *(scale * parts["performance"])], gap)
     return Shown(cells[: len(parts)], cells[len(parts) :])
 
 
@@ -250,7 +261,7 @@ def why_sentence(
     performance, mix = signed(sum(shown.performance)), signed(sum(shown.mix))
     sentences.append(f"其中{PERFORMANCE_WORDS}{performance}，{MIX_WORDS}{mix}（{unit}）")
     if rank.tier == "level":
-        sentences.append("总差在波动之内，各部分只作参考")
+        sentences.append(f"总差{LEVEL_WORDS}，各部分只作参考")
     return "；".join(sentences) + "。"
 
 
@@ -698,6 +709,8 @@ def against_mark(metric: Metric, against: Change | None) -> Content:
     if against is None:
         return None
     if against.direction == "withheld":
+        if "未成熟" in against.reason:
+            return standing_mark(metric, "immature")
         return standing_mark(metric, "insufficient" if "不足" in against.reason else "neutral")
     words: dict[str, Literal["above", "below", "level"]] = {
         "up": "above",

@@ -44,6 +44,7 @@ from components.place import (
     peers_table,
     place_answer,
     points_table,
+    printed_gap,
     shown_parts,
     topics_table,
     unit_of_gap,
@@ -101,7 +102,15 @@ from domain.metrics import (
 from domain.outcomes import COUNT_INDEX
 from domain.periods import Window, present, weeks_before
 from domain.programme import YEAR_OF_WEEKS, Topic, Volume, volumes
-from domain.ranking import RankChange, Ranking, rank_changes, ranking, unranked_words, volume_bands
+from domain.ranking import (
+    LEVEL_WORDS,
+    RankChange,
+    Ranking,
+    rank_changes,
+    ranking,
+    unranked_words,
+    volume_bands,
+)
 from domain.rules import Rules
 from domain.schedule import ATTENTION, GOOD, Standing, Target, known_at, standing
 from domain.signals import (
@@ -117,7 +126,15 @@ from domain.signals import (
 )
 from pages._answers import reader
 from pages._programme import day_of, rules_of, year_of
-from pages._ranking import FEWEST_OTHERS, LEAGUES, SPARK_WEEKS, Among, Laid, among_all
+from pages._ranking import (
+    FEWEST_OTHERS,
+    LEAGUES,
+    SPARK_WEEKS,
+    Among,
+    Laid,
+    among_all,
+    street_names,
+)
 
 DISTRICTS, STREETS = "/districts", "/subdistricts"
 Kind = Literal["district", "subdistrict"]
@@ -905,7 +922,7 @@ def why(subject: Subject) -> html.Section | html.Div:
             state = empty_state(f"{city}只有这一处，没有可比的", title="没有可比的")
         return panel(title, state, note=subject.note, wide=True)
     parts = _largest(found.parts)
-    shown = shown_parts(parts, metric)
+    shown = shown_parts(parts, metric, printed_gap(metric, value, city_value))
     steps = waterfall_steps(parts, shown, metric, found.names)
     start = End(city, city_value, value_text(metric, city_value, decimals=2))
     end = End(place.name, value, value_text(metric, value, decimals=2))
@@ -965,13 +982,7 @@ def streets(subject: Subject) -> html.Section | html.Div:
     outside = []
     if _sum(unplaced, "cases"):
         outside = [_summed(subject, "未定位到街道乡镇", unplaced, metric)]
-    tiers = ranked.ranked["tier"].tolist()
-    sentence = (
-        f"{len(shown)}个街道乡镇参与排名，{tiers.count('above')}个明显高于其余，"
-        f"{tiers.count('below')}个明显低于其余，{tiers.count('level')}个持平（差别在波动之内）"
-    )
-    if len(ranked.unranked):
-        sentence += f"；{len(ranked.unranked)}个不参与排名，单列表后"
+    sentence = _streets_sentence(ranked)
     return panel(
         title,
         units_table(
@@ -985,11 +996,34 @@ def streets(subject: Subject) -> html.Section | html.Div:
             _summed(subject, "汇总", field.whole, metric),
             outside,
         ),
-        sentence=f"{sentence}。",
+        sentence=sentence,
         note=f"{subject.note}。先列明显高于其余的，再列持平的，最后列明显低于的；"
         "名次区间以外的名次，数据不支持",
         wide=True,
     )
+
+
+def _streets_sentence(ranked: Ranking) -> str:
+    """Return how many streets differ from the rest, and how many are not ranked."""
+    tiers, apart = ranked.ranked["tier"].tolist(), len(ranked.unranked)
+    if not tiers:
+        return f"没有街道乡镇参与排名，{apart}个单列表后。"
+    if len(tiers) == 1:
+        parts = ["只有1个街道乡镇参与排名，没有可比的"]
+    else:
+        counts = [
+            f"{tiers.count(tier)}个{words}"
+            for tier, words in (
+                ("above", "明显高于其余"),
+                ("below", "明显低于其余"),
+                ("level", f"持平（{LEVEL_WORDS}）"),
+            )
+            if tiers.count(tier)
+        ]
+        parts = ["，".join([f"{len(tiers)}个街道乡镇参与排名", *counts])]
+    if apart:
+        parts.append(f"{apart}个不参与排名，单列表后")
+    return "；".join(parts) + "。"
 
 
 def _street_ranking(subject: Subject) -> Ranking:
@@ -1135,7 +1169,7 @@ def _told_in_the_city(subject: Subject, ranked: Ranking) -> str:
 
 
 def _peer_lines(subject: Subject, ranked: Ranking) -> list[Unit]:
-    known = names(subject.question.snapshot)["subdistrict"]
+    known = street_names(subject.question.snapshot)
     return [
         Unit(
             str(code),
@@ -1519,8 +1553,19 @@ def _category_sentence(lines_shown: Sequence[CategoryLine]) -> str:
         if own:
             listed = "、".join(own[:3]) + (f"等{len(own)}类" if len(own) > 3 else "")
             parts.append(f"{listed}的解决率{word}其余")
-    if len(parts) == 1:
-        parts.append("各类解决率与其余之差都在波动之内")
+    withheld = [
+        line.against.reason
+        for line in lines_shown
+        if line.against is not None and line.against.direction == "withheld"
+    ]
+    unripe = sum("未成熟" in reason for reason in withheld)
+    small = len(withheld) - unripe
+    left = [f"{number}类{words}" for number, words in
+            ((unripe, "诉求未成熟"), (small, "样本不足")) if number]  # fmt: skip
+    if len(parts) == 1 and len(withheld) < len(lines_shown):
+        parts.append(f"{'其余' if left else ''}各类解决率与其余各处之差都在波动之内")
+    if left:
+        parts.append(f"{'、'.join(left)}，解决率不作比较")
     return "；".join(parts) + "。"
 
 

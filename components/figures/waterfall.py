@@ -39,14 +39,19 @@ class End:
     text: str
 
 
-def hundredths(amounts: Sequence[float]) -> list[int]:
+def hundredths(amounts: Sequence[float], total: int | None = None) -> list[int]:
     """Return amounts in hundredths that add up to their sum in hundredths, each within one.
 
-    Rounded one by one they would not: the largest remainders are rounded up.
+    Rounded one by one they would not: the largest remainders are rounded up. ``total``: what they
+    add up to instead, where the ends are printed rounded and their difference is not the sum's.
     """
     exact = 100 * np.asarray(amounts, dtype="float64")
+    if not len(exact):
+        return []
     whole = np.floor(exact + 1e-9)
-    left = round(float(exact.sum())) - int(whole.sum())
+    wanted = round(float(exact.sum())) if total is None else total
+    each, left = divmod(wanted - int(whole.sum()), len(exact))
+    whole += each
     order = np.argsort(-(exact - whole), kind="stable")
     whole[order[:left]] += 1
     return [int(each) for each in whole]

@@ -311,7 +311,7 @@ def test_a_district_is_named_with_its_band_and_gap(city: City, code: str, search
     assert said.startswith(f"{begin}，{told}，")
     if f"{abs(gap):.1f}" != "0.0":
         assert way in said
-    assert ("在波动之内" in said) == (own.tier == "level")
+    assert ("多重检验后未见明显差别" in said) == (own.tier == "level")
     assert ("主要因" in said) == (own.tier != "level")
     assert not reasons
 
@@ -374,6 +374,8 @@ def test_the_parts_add_up_to_the_gap_as_printed(city: City, kind: str, code: str
         assert hundredth(row[-3]) + hundredth(row[-2]) == hundredth(row[-1])
     assert last[2] == value_text(METRICS["composite"], value, decimals=2)
     assert last[3] == value_text(METRICS["composite"], everywhere, decimals=2)
+    ends = [round(100 * float(text.split()[0])) for text in last[2:4]]
+    assert hundredth(last[-1]) == ends[0] - ends[1]
     # The bars are the rows, from the city's value to the own one.
     (graph,) = of_type(tree, "Graph")
     bars = next(t for t in graph["props"]["figure"]["data"] if t["type"] == "bar")

@@ -27,6 +27,7 @@ from components.place import (
     open_cases_table,
     place_answer,
     points_table,
+    printed_gap,
     rank_change_text,
     sampled_cell,
     shown_parts,
@@ -62,7 +63,11 @@ def parts_of(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
     [
         (Rank(5, 9, 17, "个区", "below"), -0.76, "第5–9名（17个区），低于某市0.8分，主要因供暖"),
         (Rank(1, 1, 17, "个区", "above"), 1.2, "第1名（17个区），高于某市1.2分，主要因供暖"),
-        (Rank(4, 9, 17, "个区", "level"), -0.3, "第4–9名（17个区），低于某市0.3分（在波动之内）"),
+        (
+            Rank(4, 9, 17, "个区", "level"),
+            -0.3,
+            "第4–9名（17个区），低于某市0.3分（多重检验后未见明显差别）",
+        ),
         (Rank(1, 17, 17, "个区", "level"), 0.0, "在17个区中分不出名次，与某市相同"),
         (Rank(0, 0, 16, "个区", None, "small"), -5.0, "样本不足，不参与排名"),
         (Rank(1, 1, 1, "个区", "level"), 0.0, ""),
@@ -135,6 +140,35 @@ def test_a_table_of_parts_adds_up_as_printed(parts: pd.DataFrame) -> None:
     assert [step.rest for step in steps] == [code in ("small", OTHER) for code in parts["code"]]
 
 
+@given(drawn_parts, st.floats(60, 99.5))
+def test_the_printed_gap_is_that_of_the_printed_ends(parts: pd.DataFrame, city: float) -> None:
+    """90.77 − 87.46 is 3.31 as printed, whatever the digits behind say."""
+    value = city + float(parts["total"].sum())
+    if not 1 < value < 99.9:
+        return
+    gap = printed_gap(COMPOSITE, value, city)
+    shown = shown_parts(parts, COMPOSITE, gap)
+    table = why_table("某市", city, "甲区", value, parts, shown, COMPOSITE, NAMES, {})
+    _, *rows, whole = cells(table)
+    ends = [round(100 * float(text.split()[0])) for text in whole[2:4]]
+    assert hundredth(whole[6]) == gap == ends[0] - ends[1]
+    for place in (4, 5, 6):
+        assert sum(hundredth(row[place]) for row in rows) == hundredth(whole[place])
+    for part, row in zip(parts.to_dict("records"), rows, strict=True):
+        assert abs(hundredth(row[4]) - 100 * part["performance"]) < 2
+        assert abs(hundredth(row[5]) - 100 * part["mix"]) < 2
+
+
+def test_a_gap_whose_digits_would_not_agree() -> None:
+    # 90.7749 − 87.4551 = 3.3198, printed 90.77, 87.46 and 3.32.
+    parts = parts_of(("resolution", "01", 0.0, 2.0), ("satisfaction", "02", 0.0, 1.3198))
+    assert printed_gap(COMPOSITE, 90.7749, 87.4551) == 331
+    assert shown_parts(parts, COMPOSITE).gap == 332
+    assert shown_parts(parts, COMPOSITE, 331).totals == [200, 131]
+    assert printed_gap(COMPOSITE, 99.999, 0.001) == 9998
+    assert printed_gap(RESOLUTION, 0.9, 0.85) == 500
+
+
 def test_parts_of_a_rate_are_points() -> None:
     parts = parts_of(("resolution", "01", 0.001, -0.0234))
     assert shown_parts(parts, RESOLUTION).totals == [-224]
@@ -154,7 +188,7 @@ def test_the_sentence_tells_both_ways_and_both_kinds() -> None:
     )
     level = Rank(5, 9, 17, "个区", "level")
     assert why_sentence("甲区", "某市", parts, shown, COMPOSITE, NAMES, level).endswith(
-        "总差在波动之内，各部分只作参考。"
+        "总差多重检验后未见明显差别，各部分只作参考。"
     )
 
 
@@ -230,6 +264,7 @@ def test_too_few_answers_are_no_rate() -> None:
     [
         (Change(1.0, "up"), "▲ 高于"), (Change(-1.0, "down"), "▼ 低于"),
         (Change(0.1, "flat"), "● 持平"), (Change(NAN, "withheld", "样本不足30件"), "□ 样本不足"),
+        (Change(NAN, "withheld", "本期诉求尚未成熟"), "□ 未成熟"),
         (Change(NAN, "withheld", "本期无有效回访"), ""), (None, ""),
     ],
 )  # fmt: skip

@@ -31,6 +31,15 @@ def test_printed_parts_add_up_to_the_printed_sum(drawn: list[float]) -> None:
         assert abs(number - 100 * amount) < 1 + 1e-6
 
 
+@given(amounts.filter(bool), st.integers(-3, 3))
+def test_parts_add_up_to_what_is_printed_elsewhere(drawn: list[float], off: int) -> None:
+    wanted = round(100 * sum(drawn)) + off
+    found = hundredths(drawn, wanted)
+    assert sum(found) == wanted
+    for number, amount in zip(found, drawn, strict=True):
+        assert abs(number - 100 * amount) < 1 + (abs(off) + 1) / len(drawn) + 1
+
+
 def test_rounded_one_by_one_they_would_not() -> None:
     parts = [0.004, 0.004, 0.004]
     alone = [int(Decimal(str(100 * each)).quantize(Decimal(1), ROUND_HALF_EVEN)) for each in parts]
