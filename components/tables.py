@@ -45,6 +45,13 @@ class Apart:
     rows: Sequence[Row] = field(default_factory=tuple)
 
 
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return each row as name → value, as Python's own; ``to_dict`` takes ten times as long."""
+    names = [str(name) for name in rows.columns]
+    columns = [rows[name].tolist() for name in rows.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
 def link_cell(text: str, href: str) -> dcc.Link:
     """Return a cell that leads to a page of this product."""
     return dcc.Link(text, href=href)

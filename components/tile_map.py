@@ -6,7 +6,7 @@ neutral. Without known places (another city) the same tiles flow in an ordinary 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,6 +20,7 @@ from components.formatting import (
     value_parts,
 )
 from components.sparkline import sparkline
+from components.tables import records
 from domain.metrics import Metric, Standing
 
 MARKS: dict[Standing, tuple[str, str]] = {
@@ -55,9 +56,9 @@ def tile_map(rows: pd.DataFrame, metric: Metric, against: str = "与其余各区
 
     Args:
         rows: one row per district: ``name`` (str), ``value``, ``n`` (float), ``standing``
-            (Standing), ``href`` (str), optionally ``spark`` (weekly frame or None), ``flag``
-            (str: a sign and what it warns of, or ""), and ``tile_row`` and ``tile_column`` (int
-            or NA; a district without them goes below).
+            (Standing), ``href`` (str), optionally ``spark`` (weeks as ``sparkline`` takes them,
+            or None), ``flag`` (str: a sign and what it warns of, or ""), and ``tile_row`` and
+            ``tile_column`` (int or NA; a district without them goes below).
         metric: the indicator shown.
         against: what the standing compares with, for the legend.
     """
@@ -65,7 +66,7 @@ def tile_map(rows: pd.DataFrame, metric: Metric, against: str = "与其余各区
     decimals = joint_decimals(metric, list(rows["value"]))
     tiles = [
         _tile(row, metric, decimals, place)
-        for row, place in zip(rows.to_dict("records"), places, strict=True)
+        for row, place in zip(records(rows), places, strict=True)
     ]
     columns = max((column for place in places if place for column in [place[1]]), default=0)
     legend, corner = _legend(rows, metric, against), _free_corner(places, columns)
@@ -125,7 +126,7 @@ def _free_corner(places: Sequence[tuple[int, int] | None], columns: int) -> int:
 
 
 def _tile(
-    row: Mapping[Hashable, Any], metric: Metric, decimals: int, place: tuple[int, int] | None
+    row: Mapping[str, Any], metric: Metric, decimals: int, place: tuple[int, int] | None
 ) -> html.Li:
     number, unit = value_parts(metric, float(row["value"]), decimals)
     standing: Standing = row["standing"]
@@ -133,7 +134,7 @@ def _tile(
     spark = row.get("spark")
     missing = pd.isna(row["value"])
     # The course of a handful of answers is noise.
-    drawn = isinstance(spark, pd.DataFrame) and not spark.empty and standing != "insufficient"
+    drawn = spark is not None and len(spark["value"]) > 0 and standing != "insufficient"
     beside = missing_reason(metric) if missing else unit
     n_text = "" if missing or metric.kind == "count" else f"n {count(row['n'])}"
     return html.Li(
@@ -170,7 +171,7 @@ def _tile(
     )
 
 
-def _flag(row: Mapping[Hashable, Any]) -> list[html.Abbr]:
+def _flag(row: Mapping[str, Any]) -> list[html.Abbr]:
     words = row.get("flag", "")
     return [html.Abbr(words[0], title=words[1:])] if isinstance(words, str) and words else []
 

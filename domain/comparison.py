@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,13 @@ import pandas as pd
 from domain.metrics import (
     METRICS,
     Change,
+    Columns,
     Metric,
     change,
     columns_of,
     estimated,
     standings,
+    total,
 )
 from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
 from domain.periods import Window
@@ -206,19 +208,31 @@ def group_rows(
     ``<key>_value``, ``<key>_n`` (float64).
     """
     metric = METRICS[indicator]
-    counted = columns_of(now)
-    columns: dict[str, object] = {}
-    for key, each in METRICS.items():
-        points = estimated(counted, each, rules)
-        columns |= {f"{key}_value": points["value"], f"{key}_n": points["n"]}
-        if each is metric:
-            columns |= points
+    columns: dict[str, object] = {**_of_every_indicator(columns_of(now), metric, rules)}
     changes: list[Change | None] = [None] * len(groups)
     if before is not None:
         changes = [*change(metric, now, before, rules, days)]
     columns["standing"] = pd.Series(standings(now, metric, rules), dtype="object")
     columns["change"] = pd.Series(changes, dtype="object")
     return pd.concat([groups.reset_index(drop=True), pd.DataFrame(columns)], axis=1)
+
+
+def _of_every_indicator(counted: Columns, metric: Metric, rules: Rules) -> dict[str, np.ndarray]:
+    """Return ``<key>_value`` and ``<key>_n`` of every indicator, and all of the chosen one."""
+    columns: dict[str, np.ndarray] = {}
+    for key, each in METRICS.items():
+        points = estimated(counted, each, rules)
+        columns |= {f"{key}_value": points["value"], f"{key}_n": points["n"]}
+        if each is metric:
+            columns |= points
+    return columns
+
+
+def summed_row(name: str, counts: pd.DataFrame, indicator: str, rules: Rules) -> dict[str, Any]:
+    """Return rows of counts taken together as a row of ``group_rows``, which stands nowhere."""
+    columns = _of_every_indicator(columns_of(total(counts)), METRICS[indicator], rules)
+    figures = {key: float(each[0]) for key, each in columns.items()}
+    return {"code": "", "name": name, "change": None, **figures}
 
 
 def per_ten_thousand(groups: pd.DataFrame, now: pd.DataFrame) -> pd.Series:

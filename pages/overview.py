@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import dash
@@ -40,6 +40,7 @@ from components.tables import (
     Row,
     data_table,
     link_cell,
+    records,
     table_twin,
     value_cell,
     weekly_table,
@@ -59,6 +60,7 @@ from domain.comparison import (
     measured,
     of_window,
     per_ten_thousand,
+    summed_row,
     weekly_estimates,
     weeks_by_group,
     weeks_of_all,
@@ -413,8 +415,8 @@ def show_places(question: Question) -> html.Section:
         stable_axis(metric, [*table["low"], *table["high"]]),
     )
     enough = (ordered["n"] >= question.rules.minimum_revisits) | (metric.kind == "count")
-    ranked = [Row(_place_cells(row, look)) for row in ordered[enough].to_dict("records")]
-    short = [Row(_place_cells(row, look)) for row in ordered[~enough].to_dict("records")]
+    ranked = [Row(_place_cells(row, look)) for row in records(ordered[enough])]
+    short = [Row(_place_cells(row, look)) for row in records(ordered[~enough])]
     least = question.rules.minimum_revisits
     apart = [Apart(f"{metric.n_words}不足{least}件，样本不足，不参与高低比较", short)]
     unplaced = present_rows[present_rows["code"] == UNPLACED]
@@ -447,11 +449,9 @@ class _Look(NamedTuple):
     axis: tuple[float, float]
 
 
-def _summed_row(question: Question, counts: pd.DataFrame, name: str) -> dict[Hashable, Any]:
+def _summed_row(question: Question, counts: pd.DataFrame, name: str) -> dict[str, Any]:
     """Return rows of counts taken together as a row of a table, without comparison."""
-    groups = pd.DataFrame({"code": [""], "name": [name]})
-    chosen = question.filters.indicator
-    return group_rows(groups, total(counts), None, chosen, question.rules, (1, 1)).iloc[0].to_dict()
+    return summed_row(name, counts, question.filters.indicator, question.rules)
 
 
 def _place_columns(question: Question, look: _Look) -> list[Column]:
@@ -481,7 +481,7 @@ def _place_columns(question: Question, look: _Look) -> list[Column]:
     ]
 
 
-def _place_cells(row: Mapping[Hashable, Any], look: _Look) -> dict[str, Content]:
+def _place_cells(row: Mapping[str, Any], look: _Look) -> dict[str, Content]:
     metric, on_time = look.metric, METRICS["on_time"]
     name, href = str(row["name"]), row.get("href")
     cells: dict[str, Content] = {
@@ -592,7 +592,7 @@ def show_categories(question: Question) -> html.Section:
         if levels.get(code, 3) < 3 and code not in question.filters.category
     }
     known = table[table["code"] != UNPLACED]
-    shown = [Row(_category_cells(row, cases, links)) for row in known.to_dict("records")]
+    shown = [Row(_category_cells(row, cases, links)) for row in records(known)]
     unknown = table[table["code"] == UNPLACED].assign(name="未归类")
     columns = [
         Column("name", "分类"),
@@ -604,11 +604,8 @@ def show_categories(question: Question) -> html.Section:
             for key in ("response", "resolution", "satisfaction", "on_time")
         ),
     ]
-    whole = group_rows(
-        pd.DataFrame({"code": [""], "name": ["汇总"]}), total(now), None, "volume",
-        question.rules, (1, 1),
-    ).iloc[0].to_dict()  # fmt: skip
-    outside = [Row(_category_cells(row, cases, {})) for row in unknown.to_dict("records")]
+    whole = summed_row("汇总", now, "volume", question.rules)
+    outside = [Row(_category_cells(row, cases, {})) for row in records(unknown)]
     return panel(
         title,
         data_table(
@@ -627,7 +624,7 @@ def show_categories(question: Question) -> html.Section:
 
 
 def _category_cells(
-    row: Mapping[Hashable, Any], cases: float, links: dict[str, str]
+    row: Mapping[str, Any], cases: float, links: dict[str, str]
 ) -> dict[str, Content]:
     name, href = str(row["name"]), links.get(str(row["code"]))
     cells: dict[str, Content] = {

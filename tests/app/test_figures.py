@@ -322,6 +322,9 @@ def test_every_tile_says_its_figure(board: Board, question: Question, now: list[
         else:
             assert text in {value_text(metric, value, decimals=d) for d in (0, 1, 2)}
             assert words(of_class(tile, "tile-n")) in ("", f"n {count(n)}")
+        courses = of_type(tile, "Svg")
+        assert len(courses) == (n >= question.rules.minimum_revisits or metric.kind == "count")
+        assert all(metric.name in course["props"]["aria-label"] for course in courses)
 
 
 def test_the_change_in_the_title_is_that_of_the_card(board: Board, server: Flask):
