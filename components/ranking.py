@@ -333,7 +333,7 @@ def rank_columns(
             f"{axis_text(metric, look.axis)}，虚线为汇总", phone=False,
         ),
         Column("n", metric.n_words, "end", "件"),
-        *(Column(name, name, phone=name == moved) for name in compared),
+        *(Column(name, name, phone=False) for name in compared),
         *([Column("moved", "名次变化", note=moved, phone=False)] if moved else []),
         Column("spark", f"近{weeks}周", "center", phone=False),
     ]  # fmt: skip

@@ -110,26 +110,28 @@ def test_on_a_phone_the_page_does_not_scroll_sideways(open_screen: OpenScreen, p
     assert screen.run(OVERFLOW) == {"wide": 0, "out": []}
 
 
-def test_on_a_phone_the_name_stays_while_the_table_scrolls(open_screen: OpenScreen):
-    screen = open_screen("/ranking", **PHONE)
-    places = screen.run(
+STREETS = "/ranking?by=subdistrict&period=year-2020"
+
+
+@pytest.mark.parametrize("path", ["/ranking", STREETS, f"{STREETS}&league=own"])
+def test_on_a_phone_no_number_is_cut_at_the_edge(open_screen: OpenScreen, path: str):
+    screen = open_screen(path, **PHONE)
+    rows = screen.run(
         """() => {
           const region = document.querySelector("#ranking-table .table-scroll");
-          const row = region.querySelector("tbody tr");
-          const left = () => row.querySelector("th").getBoundingClientRect().left;
-          const shown = [...row.querySelectorAll("th, td")]
-            .filter((each) => each.checkVisibility()
-              && each.getBoundingClientRect().right <= innerWidth)
-            .map((each) => each.innerText);
-          const before = left();
-          region.scrollLeft = 9999;
-          return {shown, moved: region.scrollLeft, before, after: left()};
+          const edge = region.getBoundingClientRect().right + 0.5;
+          return [...region.querySelectorAll("tbody:first-of-type tr")].map((row) =>
+            [...row.querySelectorAll("th, td")].filter((each) => each.checkVisibility())
+              .map((each) => [each.innerText, each.getBoundingClientRect().right <= edge]));
         }"""
     )
-    # Who, between which ranks, and whether that is a difference: without a touch.
-    name, band, tier = places["shown"][:3]
-    assert name
-    assert band.startswith("第")
-    assert tier.split()[-1] in ("高于", "持平", "低于")
-    assert places["moved"] > 0
-    assert places["after"] == pytest.approx(places["before"], abs=1)
+    assert len(rows) > 5
+    for row in rows:
+        assert all(inside for _, inside in row), row
+        # Who, between which ranks, whether that is a difference, the value, of how many.
+        name, band, tier, value, n = (text for text, _ in row)
+        assert name
+        assert band.startswith("第")
+        assert tier.split()[-1] in ("高于", "持平", "低于")
+        assert float(value) > 0
+        assert int(n.replace(",", "")) >= 30
