@@ -48,6 +48,10 @@ def signal_sentence(signal: Signal, city: str) -> str:
         if signal.metric == "stale":
             return f"{place}进度{count(signal.count)}天未更新"
         return f"{place}{STATUS_WORDS[cast(Status, signal.metric)]}"
+    if signal.kind == "topic_overdue" and not signal.count:
+        return f"{place}当日到期，尚未完成，慢于序时{points(signal.amount)}"
+    if signal.kind == "topic_behind" and signal.metric == "missed":
+        return f"{place}未达到目标值"
     if signal.kind == "topic_overdue":
         return f"{place}到期未完成，已逾期{count(signal.count)}天"
     if signal.kind == "topic_behind":
@@ -77,6 +81,7 @@ def exception_list(
     hrefs: Sequence[str | None],
     normal_count: int,
     city: str,
+    others: str = "",
 ) -> html.Section:
     """Return the exceptions, most important first, and how many checks found nothing.
 
@@ -85,14 +90,18 @@ def exception_list(
         hrefs: one per signal, where it can be looked into; None for no link.
         normal_count: checks that found nothing.
         city: what the whole is called.
+        others: what the checks are and found, where not all of them that are no exception are
+            normal: "其余14题：9题达序时或更好、5题滞后（未列为例外）".
     """
     lines = [
         _line(signal, href, city) for signal, href in list(zip(signals, hrefs, strict=True))[:MOST]
     ]
-    rest = f"其余{count(normal_count)}项正常"
+    rest = others or f"其余{count(normal_count)}项正常"
     if len(signals) > MOST:
         rest = f"另有{len(signals) - MOST}项例外未列出，{rest}"
-    if not signals:
+    if not signals and others:
+        rest = f"没有例外，{others}"
+    elif not signals:
         rest = f"没有例外，{count(normal_count)}项检查均正常"
     return html.Section(
         [

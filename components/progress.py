@@ -61,13 +61,23 @@ def status_mark(status: Status) -> html.Span:
 
 
 def gap_text(standing: Standing) -> str:
-    """Return the gap to the timetable: "慢0.7个百分点", "快8.6个百分点", "与序时持平"."""
+    """Return the gap to the timetable: "慢0.7个百分点", "快8.6个百分点", "与序时持平".
+
+    What was reached after its due day is no longer behind, but was late: "迟60天完成".
+    """
     if math.isnan(standing.gap):
         return NO_VALUE
+    if standing.days_late:
+        return done_late(standing)
     gap = 100 * standing.gap
     if abs(gap) < 0.05:
         return "与序时持平"
     return f"{'快' if gap > 0 else '慢'}{points(abs(gap))}"
+
+
+def done_late(standing: Standing) -> str:
+    """Return by how much a target was reached after its due day: "迟60天完成"; "" if not."""
+    return f"迟{standing.days_late}天完成" if standing.days_late else ""
 
 
 def gap_amount(standing: Standing) -> str:
@@ -93,9 +103,17 @@ def per_month(standing: Standing, pace: float) -> str:
 
 
 def speed_text(standing: Standing) -> str:
-    """Return what the pace has to do: "须提速3.6 %", "可放慢…", "已完成"."""
+    """Return what the pace has to do: "须提速3.6 %", "现有速度够用", "已完成".
+
+    With plan points the plan says how fast it has to be, not the pace so far.
+    """
     if standing.by_figures == "done":
         return "已完成"
+    if standing.is_old:
+        return "久未更新，现速不明"
+    if standing.plan_pace > 0:
+        more = standing.required_pace / standing.plan_pace - 1
+        return f"须比计划快{share(more)}" if more > 1e-9 else "按计划速度即可"
     if math.isnan(standing.speed_up):
         return NO_VALUE
     if standing.speed_up > 0:
@@ -127,7 +145,7 @@ def progress_sentence(standing: Standing) -> str:
         return f"{done}，目标{bound}{goal}，{STATUS_WORDS[standing.by_figures]}"
     part = f"{done}，完成{goal}的{share(standing.completion)}"
     if standing.by_figures == "done":
-        return part
+        return "，".join([part, *([done_late(standing)] if standing.days_late else [])])
     return f"{part}，{against_schedule(standing)}（序时{share(standing.scheduled, 2)}）"
 
 
@@ -149,20 +167,37 @@ def outlook_sentence(standing: Standing, ahead: Forecast) -> str:
         amount_of(standing, pace * DAYS_IN_MONTH)
         for pace in (standing.required_pace, standing.pace)
     )
-    parts = [
-        f"{speed_text(standing)}（其后每月{needed}，迄今每月{so_far}）",
-        f"按现有速度{end}{amount_of(standing, standing.straight_line)}",
-    ]
+    if standing.is_old and standing.on_date is not None:
+        left = amount_of(standing, standing.remaining)
+        parts = [
+            f"{(standing.as_of - standing.on_date).days}天没有更新，不比较速度",
+            f"以{short_day(standing.on_date)}的数字计，其后{standing.days_left}天还差{left}",
+        ]
+    else:
+        parts = [
+            f"{speed_text(standing)}（其后每月{needed}，迄今每月{so_far}）",
+            f"按现有速度{end}{amount_of(standing, standing.straight_line)}",
+        ]
     if standing.shortfall > 0:
         parts.append(f"缺口{amount_of(standing, standing.shortfall)}")
+        if standing.is_accelerating and ahead.chance == "withheld":
+            parts[-1] += f"（{UNPLANNED}）"
     if ahead.chance == "withheld":
         parts.append(f"不作预测（{ahead.reason}）")
     else:
         parts.append(
             f"预测{amount_of(standing, ahead.low)}–{amount_of(standing, ahead.high)}"
-            f"（{RANGE_WORDS}），按期完成{CHANCE_WORDS[ahead.chance]}"
+            f"（{RANGE_WORDS}），按期完成{chance_text(standing, ahead)}"
         )
     return "，".join(parts)
+
+
+def chance_text(standing: Standing, ahead: Forecast) -> str:
+    """Return whether it will make it: "可能", "难"; what the plan still speeds up is not in it."""
+    word = CHANCE_WORDS[ahead.chance]
+    if ahead.chance == "withheld" or not standing.is_accelerating:
+        return word
+    return f"{word}（{UNPLANNED}）"
 
 
 def reached_text(ahead: Forecast) -> str:
@@ -219,7 +254,7 @@ def _chance_text(standing: Standing, ahead: Forecast) -> str:
         return ahead.reason
     return (
         f"{amount_of(standing, ahead.low)}–{amount_of(standing, ahead.high)}，"
-        f"{CHANCE_WORDS[ahead.chance]}"
+        f"{chance_text(standing, ahead)}"
     )
 
 
@@ -259,6 +294,8 @@ def topic_row(
     )
 
 
+# A forecast goes on from the recent weeks; of what is planned for later it knows nothing.
+UNPLANNED = "未计计划后期加速"
 _BULLET_TO = 1.25  # of the target; what is beyond is drawn to the edge, with a mark
 _INK, _PALE, _RULE, _LATE = "#1d2733", "#8d98a5", "#d3d9e0", "#9a4a12"
 
@@ -309,7 +346,12 @@ def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 
 
 
 def late_text(standing: Standing, as_of: dt.date) -> str:
-    """Return since when a target is late: "滞后第6周", of a level "未达标第6周"; "" if not."""
+    """Return since when a target is late: "滞后第6周", of a level "未达标第6周"; "" if not.
+
+    Of one that was reached after its due day: "迟60天完成".
+    """
+    if standing.by_figures == "done":
+        return done_late(standing)
     if standing.late_since is None:
         return ""
     word = STATUS_WORDS["behind" if standing.target.scheduled else "missed"]

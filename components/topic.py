@@ -25,10 +25,13 @@ from components.formatting import (
 )
 from components.plain import Html
 from components.progress import (
+    UNPLANNED,
     against_schedule,
     amount_of,
     bullet,
+    chance_text,
     completion_text,
+    done_late,
     gap_amount,
     gap_text,
     late_text,
@@ -46,7 +49,6 @@ from domain.metrics import METRICS
 from domain.programme import Tasks, Volume
 from domain.rules import Rules
 from domain.schedule import (
-    CHANCE_WORDS,
     GOOD,
     STATUS_WORDS,
     Figures,
@@ -87,12 +89,14 @@ def _how_it_stands(name: str, now: Standing | None, as_of: dt.date) -> str:
     elif not target.scheduled:
         parts = [said, bound_text(now), STATUS_WORDS[now.by_figures]]
     elif now.by_figures == "done":
-        parts = [said, "已完成"]
+        parts = [said, done_late(now) or "已完成"]
     elif now.by_figures == "overdue":
         late = (as_of - target.due_on).days
         parts = [said, f"逾期{late}天", f"还差{amount_of(now, now.remaining)}"]
     elif now.by_figures == "pending":
         parts = [said, "尚未启动"]
+    elif now.is_old:
+        parts = [said, against_schedule(now)]
     else:
         parts = [said, against_schedule(now), speed_text(now)]
     if now.status == "stale" and now.on_date is not None:
@@ -230,7 +234,8 @@ def _card_lines(now: Standing, ahead: Forecast, as_of: dt.date) -> list[tuple[st
     """Return the lines of a target's card: term and words."""
     target = now.target
     left = (target.due_on - as_of).days
-    due = ("期限", f"{target.due_on}，{f'还有{left}天' if left >= 0 else f'已过{-left}天'}")
+    when = f"还有{left}天" if left > 0 else f"已过{-left}天" if left else "当日到期"
+    due = ("期限", f"{target.due_on}，{when}")
     if math.isnan(target.value):
         return [("目标", "没有目标值"), due]
     if not target.scheduled:
@@ -239,13 +244,22 @@ def _card_lines(now: Standing, ahead: Forecast, as_of: dt.date) -> list[tuple[st
     if now.on_date is None:
         return [("目标", amount_of(now, target.value)), due]
     scheduled = ("序时", f"{share(now.scheduled, 2)}，{gap_text(now)}（{gap_amount(now)}）")
+    if now.days_late:
+        scheduled = ("完成", f"{now.reached_on}，{done_late(now)}")
     if now.by_figures == "done":
         return [("目标", amount_of(now, target.value)), scheduled, due]
     lines = [scheduled]
-    if now.days_left:
+    if now.days_left and now.is_old and now.on_date is not None:
+        old, lacking = (as_of - now.on_date).days, amount_of(now, now.remaining)
+        lines += [
+            ("还差", f"{lacking}（{short_day(now.on_date)}的数字，{old}天没有更新）"),
+            ("须达速度", f"{per_month(now, now.required_pace)}，自{short_day(as_of)}计，现速不明"),
+        ]
+    elif now.days_left:
         required, so_far = (per_month(now, pace) for pace in (now.required_pace, now.pace))
         short = f"缺口{amount_of(now, now.shortfall)}" if now.shortfall > 0 else "无缺口"
         straight = f"到期{amount_of(now, now.straight_line)}，{short}"
+        straight += f"（{UNPLANNED}）" if now.is_accelerating else ""
         lines += [
             ("须达速度", f"{required}，迄今{so_far}，{speed_text(now)}"),
             ("按现有速度", straight),
@@ -256,7 +270,7 @@ def _card_lines(now: Standing, ahead: Forecast, as_of: dt.date) -> list[tuple[st
         lines.append(("预测", f"不作预测（{ahead.reason}）"))
     else:
         low, high = amount_of(now, ahead.low), amount_of(now, ahead.high)
-        chance = f"按期完成{CHANCE_WORDS[ahead.chance]}"
+        chance = f"按期完成{chance_text(now, ahead)}"
         lines += [
             ("预测", f"{low}–{high}（{RANGE_WORDS}），{chance}"),
             ("达到目标", reached_text(ahead)),

@@ -108,10 +108,14 @@ class Standing:
     ``by_figures``: the status by its figures alone, whoever answers for it and however old they
     are. ``on_date``: day of the figure. ``completion``: of the target's value; ``of_stock``: of the
     stock. ``scheduled``: share due at ``on_date``. ``gap``: completion − scheduled, in fractions;
-    ``gap_units`` the same in units. ``pace``: so far, from the start; ``required_pace``: needed
-    until the due day; ``speed_up``: required ÷ pace − 1. ``straight_line``: where the pace so far
-    leads to at the due day; ``shortfall``: what is then missing. ``late_since``: day of the first
-    figure of the present unbroken row of late ones.
+    ``gap_units`` the same in units. ``days_left``: from the figure to the due day, of an old figure
+    (``is_old``) from ``as_of``; 0 from the due day on. ``pace``: so far, from the start;
+    ``required_pace``: needed on the days left; ``speed_up``: required ÷ pace − 1; ``plan_pace``:
+    what the plan points ask of the days left, NaN without any. ``straight_line``: where the pace so
+    far leads to at the due day; ``shortfall``: what is then missing. Of an old figure nobody knows
+    today's pace: no ``speed_up``, ``straight_line`` and ``shortfall``. ``late_since``: day of the
+    first figure of the present unbroken row of late ones. ``reached_on``: the same of those that
+    reach a cumulative target.
     """
 
     target: Target
@@ -133,6 +137,26 @@ class Standing:
     straight_line: float = NAN
     shortfall: float = NAN
     late_since: dt.date | None = None
+    is_old: bool = False
+    plan_pace: float = NAN
+    reached_on: dt.date | None = None
+
+    @property
+    def days_late(self) -> int:
+        """Days from the due day to the figure that first reached the target; 0: in time, open."""
+        return max((self.reached_on - self.target.due_on).days, 0) if self.reached_on else 0
+
+    @property
+    def is_accelerating(self) -> bool:
+        """Whether the plan asks more of the days left than of those before."""
+        passed = (self.on_date - self.target.start_on).days + 1 if self.on_date else 0
+        # An even plan is not faster by the last binary digit.
+        return self.plan_pace * passed > 1.000001 * self.scheduled * self.target.value
+
+    @property
+    def on_plan(self) -> bool:
+        """Whether it keeps to plan points: a later part that is faster is no alarm."""
+        return bool(self.target.plan) and self.by_figures in GOOD
 
 
 def standing(
@@ -153,19 +177,22 @@ def standing(
     status = plain
     if plain in ("on_schedule", "ahead") and _was_late(target, known, as_of, rules):
         status = "recovering"
+    is_old = plain not in ("done", "pending", "no_data") and _stale(known, as_of, rules)
     has_target = not np.isnan(target.value) or bool(target.plan)
     # What nobody can answer for outranks every colour.
     if not has_lead:
         status = "no_lead"
     elif not has_target:
         status = "no_target"
-    elif plain not in ("done", "pending", "no_data") and _stale(known, as_of, rules):
+    elif is_old:
         status = "stale"
     if not known:
         days = max((target.due_on - as_of).days, 0)
         return Standing(target, as_of, status, plain, days_left=days)
     on_date, actual = known[-1]
-    days_left = max((target.due_on - on_date).days, 0)
+    days_left = 0
+    if as_of < target.due_on:
+        days_left = max((target.due_on - (as_of if is_old else on_date)).days, 0)
     common = {
         "on_date": on_date,
         "actual": actual,
@@ -173,6 +200,7 @@ def standing(
         "of_stock": actual / target.stock if target.cumulative and target.stock > 0 else NAN,
         "days_left": days_left,
         "late_since": late_since,
+        "is_old": is_old,
     }
     if not target.scheduled:
         return Standing(target, as_of, status, plain, **common)  # type: ignore[arg-type]
@@ -181,7 +209,7 @@ def standing(
     pace = actual / elapsed if elapsed > 0 else NAN
     remaining = max(target.value - actual, 0.0)
     required = remaining / days_left if days_left else NAN
-    straight = actual + pace * days_left
+    straight = NAN if is_old else actual + pace * days_left
     return Standing(
         target,
         as_of,
@@ -194,10 +222,27 @@ def standing(
         remaining=remaining,
         pace=pace,
         required_pace=required,
-        speed_up=required / pace - 1 if pace > 0 else NAN,
+        speed_up=required / pace - 1 if pace > 0 and not is_old else NAN,
         straight_line=straight,
-        shortfall=max(target.value - straight, 0.0),
+        shortfall=NAN if is_old else max(target.value - straight, 0.0),
+        plan_pace=_plan_pace(target, as_of if is_old else on_date, days_left),
+        reached_on=_reached_on(target, known),
     )
+
+
+def _plan_pace(target: Target, day: dt.date, days_left: int) -> float:
+    if not target.plan or not days_left:
+        return NAN
+    return max(target.value - target.planned(day), 0.0) / days_left
+
+
+def _reached_on(target: Target, known: Figures) -> dt.date | None:
+    reached = None
+    for on_date, value in reversed(known):
+        if value < target.value:
+            break
+        reached = on_date
+    return reached
 
 
 def known_at(figures: Figures, day: dt.date) -> Figures:
@@ -316,18 +361,14 @@ def forecast(target: Target, figures: Figures, as_of: dt.date, rules: Rules) -> 
     the pace. Certificates come in lumps, hence no smooth curve. The same figures always give the
     same range.
 
-    Withheld under ``rules.forecast_points`` figures, after the due day, and when it is reached.
+    Withheld under ``rules.forecast_points`` figures, from the due day on, when it is reached, and
+    when the newest figure is old: what was done since is not known.
     """
     known = [figure for figure in known_at(figures, as_of) if figure[0] >= target.start_on]
-    if not target.scheduled:
-        return Forecast("withheld", reason="不是累计目标")
-    if len(known) < rules.forecast_points:
-        return Forecast("withheld", reason=f"进度不足{rules.forecast_points}期")
+    reason = _no_forecast(target, known, as_of, rules)
+    if reason:
+        return Forecast("withheld", reason=reason)
     on_date, actual = known[-1]
-    if actual >= target.value:
-        return Forecast("withheld", reason="目标已完成")
-    if on_date >= target.due_on:
-        return Forecast("withheld", reason="已过期限")
     increments = weekly_increments(known)[-RECENT_WEEKS:]
     if len(increments) + 1 < rules.forecast_points:
         return Forecast("withheld", reason=f"进度不足{rules.forecast_points}周")
@@ -370,6 +411,23 @@ def forecast(target: Target, figures: Figures, as_of: dt.date, rules: Rules) -> 
     )  # fmt: skip
 
 
+def _no_forecast(target: Target, known: Figures, as_of: dt.date, rules: Rules) -> str:
+    """Return why nothing is said of the due day; "" when something can be."""
+    if np.isnan(target.value):
+        return "无目标值"
+    if not target.scheduled:
+        return "不是累计目标"
+    if known and known[-1][1] >= target.value:
+        return "目标已完成"
+    if as_of >= target.due_on:
+        return "已过期限" if as_of > target.due_on else "当日到期"
+    if _stale(known, as_of, rules):
+        return "久未更新"
+    if len(known) < rules.forecast_points:
+        return f"进度不足{rules.forecast_points}期"
+    return ""
+
+
 def weekly_increments(known: Figures) -> np.ndarray:
     """Return what was added in each week before the last figure, the oldest first, float64.
 
@@ -401,7 +459,7 @@ def fastest_pace(figures: Figures, weeks: int) -> float:
 
 Stage = Literal["coming", "launch", "push", "routine", "closed", "rebound"]
 STAGE_WORDS: dict[Stage, str] = {
-    "coming": "未启动",
+    "coming": "待启动",
     "launch": "启动",
     "push": "攻坚",
     "routine": "常态",
@@ -428,14 +486,12 @@ def stage(
         as_of: the day.
         rules: how long the launch lasts.
     """
-    waiting = launched_on is not None and as_of < launched_on
-    if waiting and all(status in ("pending", "no_data", "no_target") for status in statuses):
-        return "coming"
     if closed_on is not None and closed_on <= as_of:
         return "rebound" if rising else "closed"
     if statuses and all(status in ("done", "met") for status in statuses):
         return "routine"
-    # Its month is only its focus month: work that has begun before it is work.
-    if waiting or launched_on is None:
+    if launched_on is None:
         return "push"
+    if as_of < launched_on:
+        return "coming"
     return "push" if (as_of - launched_on).days >= 7 * rules.launch_weeks else "launch"

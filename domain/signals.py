@@ -69,22 +69,30 @@ class Signal:
 
 @dataclass(frozen=True)
 class Checked:
-    """The exceptions found, most important first, and how many checks were made."""
+    """The exceptions found, most important first, and how many checks were made.
+
+    ``lesser``: checks that found something too small for an exception, which is not normal either.
+    """
 
     signals: tuple[Signal, ...]
     checks: int
+    lesser: int = 0
 
     @property
     def normal(self) -> int:
         """Number of checks that found nothing."""
-        return self.checks - len(self.signals)
+        return self.checks - len(self.signals) - self.lesser
 
 
 def together(*results: Checked) -> Checked:
     """Return several results as one, alerts first, then by weight."""
     signals = [signal for result in results for signal in result.signals]
     signals.sort(key=lambda signal: (signal.tone != "alert", -signal.weight))
-    return Checked(tuple(signals), sum(result.checks for result in results))
+    return Checked(
+        tuple(signals),
+        sum(result.checks for result in results),
+        sum(result.lesser for result in results),
+    )
 
 
 def _discovered(p_values: np.ndarray, rules: Rules) -> np.ndarray:
@@ -242,6 +250,7 @@ class TopicState:
     ``good``: its progress is as it should be. ``hard``: the forecast says the target is hardly
     reached in time. ``late_days``: past the due day; ``quiet_days``: since the last figure.
     ``cases``, ``change``, ``rising``: recent complaints against expectation (``Volume``).
+    ``is_due``: its due day has come.
     """
 
     code: str
@@ -256,16 +265,20 @@ class TopicState:
     cases: int
     change: float
     rising: bool
+    is_due: bool = False
 
 
 def topic_exceptions(topics: Sequence[TopicState]) -> Checked:
     """Return what a leader must hear of the topics: one signal per topic at most.
 
     Progress as planned while complaints rise comes first: the work does not reach the citizens.
-    Then what is overdue, what nobody answers for, and what is behind and hardly makes it. The
-    weights stand beside those of districts, which are percentage points.
+    Then what is overdue, what nobody answers for, and what is behind and hardly makes it or due
+    today, or a level that is not kept. What is behind without that, or without data, is no
+    exception and not normal either (``lesser``). The weights stand beside those of districts,
+    which are percentage points.
     """
     signals = []
+    lesser = 0
     for topic in topics:
         kind: SignalKind | None = None
         tone: Literal["alert", "watch"] = "alert"
@@ -276,8 +289,15 @@ def topic_exceptions(topics: Sequence[TopicState]) -> Checked:
             kind, weight = "topic_unanswered", 3 + min(topic.quiet_days / 365, 0.9)
         elif topic.status == "overdue":
             kind, weight = "topic_overdue", 4 + min(topic.late_days / 365, 0.9)
+        elif topic.status == "behind" and topic.is_due:
+            kind, weight = "topic_overdue", 4.0
         elif topic.status == "behind" and topic.hard:
             kind, tone, weight = "topic_behind", "watch", -topic.gap_points
+        elif topic.status == "missed":
+            # A level has no distance in percentage points to be weighed by.
+            kind, tone = "topic_behind", "watch"
+        elif not topic.good and topic.status != "pending":
+            lesser += 1
         if kind is not None:
             signals.append(
                 Signal(
@@ -293,7 +313,7 @@ def topic_exceptions(topics: Sequence[TopicState]) -> Checked:
                     weight=weight,
                 )
             )
-    return Checked(tuple(signals), len(topics))
+    return Checked(tuple(signals), len(topics), lesser)
 
 
 def targeting_exceptions(result: Targeting) -> Checked:

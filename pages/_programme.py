@@ -79,6 +79,13 @@ class Line(NamedTuple):
         return "no_lead" if not self.topic.leads else "no_target"
 
     @property
+    def hard(self) -> bool:
+        """Whether it will hardly be in time; not said of what keeps to a plan that speeds up."""
+        if self.forecast is None or self.standing is None or self.forecast.chance != "hard":
+            return False
+        return not (self.standing.on_plan and self.standing.is_accelerating)
+
+    @property
     def state(self) -> TopicState:
         """What the exceptions are found from."""
         now = self.standing
@@ -88,13 +95,14 @@ class Line(NamedTuple):
             target=now.target.name if now else "",
             status=self.status,
             good=self.status in GOOD,
-            hard=self.forecast is not None and self.forecast.chance == "hard",
+            hard=self.hard,
             gap_points=100 * now.gap if now else float("nan"),
             late_days=max((now.as_of - now.target.due_on).days, 0) if now else 0,
             quiet_days=(now.as_of - now.on_date).days if now and now.on_date else 0,
             cases=self.volume.cases,
             change=self.volume.change,
             rising=self.volume.rising,
+            is_due=now is not None and now.as_of >= now.target.due_on,
         )
 
     @property

@@ -28,6 +28,7 @@ from components.page_strip import strip
 from components.panel import panel
 from components.progress import (
     SHAPES,
+    UNPLANNED,
     amount_of,
     bullet,
     completion_text,
@@ -123,6 +124,7 @@ def show_summary(question: Question) -> html.Div:
                 [_topic_href(question, signal.code) for signal in signals],
                 checked.normal,
                 question.place,
+                _others(found, {signal.code for signal in signals}),
             ),
             _months(question, year, found),
         ]
@@ -143,6 +145,19 @@ def _answer(year: int, found: Sequence[Line]) -> str:
     if good:
         parts.append(f"{good}题达序时或更好")
     return f"{year}年每月一题{len(found)}题：{'、'.join(parts)}"
+
+
+def _others(found: Sequence[Line], listed: set[str]) -> str:
+    """Return the topics that are no exception by how they stand; "" when there are none."""
+    rest = Counter(line.status for line in found if line.topic.code not in listed)
+    if not rest:
+        return ""
+    good = sum(rest[status] for status in GOOD)
+    parts = [f"{good}题达序时或更好"] if good else []
+    for status in sorted((s for s in rest if s not in GOOD), key=ATTENTION.__getitem__):
+        unlisted = "" if status == "pending" else "（未列为例外）"
+        parts.append(f"{rest[status]}题{STATUS_WORDS[status]}{unlisted}")
+    return f"其余{rest.total()}题：{'、'.join(parts)}"
 
 
 def _months(question: Question, year: int, found: Sequence[Line]) -> html.Section:
@@ -265,7 +280,7 @@ def show_table(question: Question) -> html.Section:
 
 
 def _table_sentence(found: Sequence[Line]) -> str:
-    hard = sum(1 for line in found if line.forecast is not None and line.forecast.chance == "hard")
+    hard = sum(line.hard for line in found)
     rising = [line.topic.name for line in found if line.volume.rising]
     parts = [f"预测按期完成难的{hard}题" if hard else "没有预测按期完成难的"]
     if rising:
@@ -341,6 +356,8 @@ def _target_cells(line: Line, place: int, as_of: dt.date) -> dict[str, Content]:
         if ahead.chance == "withheld"
         else f"{amount_of(now, ahead.low)}–{amount_of(now, ahead.high)}"
     )
+    if ahead.chance != "withheld" and now.is_accelerating:
+        outlook += f"，{UNPLANNED}"
     return {
         "status": _status_cell(line, now, as_of),
         "bullet": [bullet(now, ahead), html.Small(_goal(now))],
@@ -349,11 +366,19 @@ def _target_cells(line: Line, place: int, as_of: dt.date) -> dict[str, Content]:
             html.Small(short_day(now.on_date) if now.on_date else "无进度"),
         ],
         "gap": NO_VALUE if math.isnan(now.gap) else [gap_text(now), html.Small(gap_amount(now))],
-        "pace": [speed_text(now), html.Small(per_month(now, now.required_pace))]
+        "pace": [speed_text(now), html.Small(_needed(now))]
         if now.required_pace > 0
         else speed_text(now),
         "chance": [CHANCE_WORDS[ahead.chance], html.Small(outlook)],
     }
+
+
+def _needed(now: Standing) -> str:
+    """Return the pace that is needed, and from when where that is not the day of the figure."""
+    needed = per_month(now, now.required_pace)
+    if now.is_old:
+        return f"{needed}，自{short_day(now.as_of)}计"
+    return f"{needed}，计划后期加速" if now.is_accelerating else needed
 
 
 def _goal(now: Standing) -> str:

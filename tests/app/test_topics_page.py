@@ -813,6 +813,11 @@ def test_every_exception_of_a_topic_leads_to_it(
             wanted[code] = f"进度{(CUTOFF - goal.figures[-1][0]).days}天未更新"
         elif problem.status == "逾期":
             wanted[code] = f"到期未完成，已逾期{(CUTOFF - goal.row['due_on']).days}天"
+        elif problem.status == "滞后" and goal.row["due_on"] <= CUTOFF:
+            behind = f"慢于序时{-goal.gap():.1f}个百分点"
+            wanted[code] = f"当日到期，尚未完成，{behind}"
+        elif problem.status == "未达标":
+            wanted[code] = "未达到目标值"
         elif problem.status == "滞后" and code in hard:
             wanted[code] = f"慢于序时{-goal.gap():.1f}个百分点，按期完成难"
     assert len({text[:4] for text in wanted.values()}) >= 4
@@ -821,7 +826,14 @@ def test_every_exception_of_a_topic_leads_to_it(
     assert exceptions_of(summary) == wanted
     lines = of_class(summary, "exception")
     assert len(lines) == len(wanted) + 1
-    assert words(lines[-1]) == f"● 其余{27 - len(wanted)}项正常"
+    rest = Counter(p.status for code, p in problems.items() if code not in wanted)
+    good = sum(number for word, number in rest.items() if word in GOOD)
+    told = [f"{good}题达序时或更好"] + [
+        f"{rest[word]}题{word}" + ("" if word == "未启动" else "（未列为例外）")
+        for word in WORDS
+        if word in rest and word not in GOOD
+    ]
+    assert words(lines[-1]) == f"● 其余{27 - len(wanted)}题：{'、'.join(told)}"
     tones = ["须处理" in words(line) for line in lines[:-1]]
     assert tones == sorted(tones, reverse=True)
     # 总览 hears of the same; a district hears of its own matters only.

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.exceptions import signal_sentence
 from domain.programme import Tasks, Volume, expected_cases, tasks, volumes
 from domain.rules import Rules
 from domain.signals import Signal, SignalKind, TopicState, together, topic_exceptions
@@ -293,7 +294,10 @@ BEHIND = dataclasses.replace(SOUND, status="behind", good=False, hard=True, gap_
         (dataclasses.replace(STALE, status="no_target"), "topic_unanswered"),
         (dataclasses.replace(STALE, status="no_data"), None),
         (OVERDUE, "topic_overdue"),
-        (dataclasses.replace(OVERDUE, status="missed"), None),
+        (dataclasses.replace(OVERDUE, status="missed"), "topic_behind"),
+        (dataclasses.replace(BEHIND, hard=False, is_due=True), "topic_overdue"),
+        (dataclasses.replace(BEHIND, is_due=True), "topic_overdue"),
+        (dataclasses.replace(SOUND, is_due=True), None),
         (BEHIND, "topic_behind"),
         (dataclasses.replace(BEHIND, hard=False), None),
         # Hardly made, but not behind its timetable so far.
@@ -309,7 +313,10 @@ BEHIND = dataclasses.replace(SOUND, status="behind", good=False, hard=True, gap_
 def test_each_rule_on_both_sides(topic: TopicState, kind: SignalKind | None) -> None:
     checked = topic_exceptions([topic])
     assert [signal.kind for signal in checked.signals] == ([kind] if kind else [])
-    assert (checked.checks, checked.normal) == (1, 0 if kind else 1)
+    # What is behind without being an exception is not normal.
+    lesser = not kind and not topic.good and topic.status != "pending"
+    assert (checked.checks, checked.lesser) == (1, int(lesser))
+    assert checked.normal == (0 if kind or lesser else 1)
 
 
 def test_what_each_exception_says() -> None:
@@ -326,6 +333,14 @@ def test_what_each_exception_says() -> None:
     assert (overdue.tone, overdue.count, overdue.amount) == ("alert", 12, -10.7)
     behind = only(BEHIND)
     assert (behind.tone, behind.amount, behind.weight) == ("watch", -4.5, 4.5)
+    assert signal_sentence(behind, "某市") == "房产证办理难慢于序时4.5个百分点，按期完成难"
+    today = only(dataclasses.replace(BEHIND, is_due=True))
+    assert today.tone == "alert"
+    assert signal_sentence(today, "某市") == "房产证办理难当日到期，尚未完成，慢于序时4.5个百分点"
+    nan = float("nan")
+    missed = only(dataclasses.replace(BEHIND, status="missed", hard=False, gap_points=nan))
+    assert missed.tone == "watch"
+    assert signal_sentence(missed, "某市") == "房产证办理难未达到目标值"
 
 
 def test_one_signal_per_topic_and_the_rest_is_normal() -> None:
@@ -340,6 +355,10 @@ def test_one_signal_per_topic_and_the_rest_is_normal() -> None:
     assert {f"2021-{place:02d}" for place in (0, 5, 10)}.isdisjoint(codes)
     assert (checked.checks, checked.normal) == (15, 3)
     assert topic_exceptions([]).checks == 0
+    slow = topic_exceptions([SOUND, dataclasses.replace(BEHIND, hard=False)])
+    assert (slow.checks, slow.normal, slow.lesser) == (2, 1, 1)
+    both = together(slow, topic_exceptions([SOUND]))
+    assert (both.checks, both.normal, both.lesser) == (3, 2, 1)
 
 
 def test_in_order_of_importance() -> None:

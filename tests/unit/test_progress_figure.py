@@ -501,7 +501,7 @@ SAID: dict[Status, tuple[Standing, str]] = {
     # The day of the figures decides the gap, not the day of the look.
     "stale": (
         state(24_000, as_of=dt.date(2021, 5, 13)),
-        "办理不动产权证书24.0 %，慢于序时0.7个百分点，须提速3.6 %，43天没有更新",
+        "办理不动产权证书24.0 %，慢于序时0.7个百分点，43天没有更新",
     ),
     "overdue": (
         state(24_000, target=dataclasses.replace(CERTIFICATES, due_on=MARCH), as_of=APRIL),
@@ -559,6 +559,10 @@ def test_the_title_without_target_figure_or_lead() -> None:
         (SAID["recovering"][0], "◐ 已追平 近期曾滞后"),
         (SAID["done"][0], "✓ 已完成"),
         (SAID["overdue"][0], "◆ 逾期 滞后第2周"),
+        (
+            state(100_000, target=dataclasses.replace(CERTIFICATES, due_on=MARCH), day=APRIL),
+            "✓ 已完成 迟12天完成",
+        ),
     ],
 )
 def test_the_status_says_for_how_long_or_what_the_figures_say(now: Standing, said: str) -> None:
@@ -610,7 +614,26 @@ def test_the_card_of_the_published_example() -> None:
         (
             SAID["overdue"][0],
             {"序时": "100.00 %，慢76.0个百分点（−7.6万套）", "还差": "7.6万套",
-             "预测": "不作预测（进度不足8期）", "期限": "2021-03-31，已过12天"},
+             "预测": "不作预测（已过期限）", "期限": "2021-03-31，已过12天"},
+        ),
+        (
+            state(24_000, target=dataclasses.replace(CERTIFICATES, due_on=MARCH)),
+            {"序时": "100.00 %，慢76.0个百分点（−7.6万套）", "还差": "7.6万套",
+             "预测": "不作预测（当日到期）", "期限": "2021-03-31，当日到期"},
+        ),
+        (
+            state(87_300, day=dt.date(2021, 2, 28), as_of=dt.date(2021, 11, 30)),
+            {"序时": "16.16 %，快71.1个百分点（+7.11万套）",
+             "还差": "1.27万套（02-28的数字，275天没有更新）",
+             "须达速度": "1.25万套/月，自11-30计，现速不明",
+             "预测": "不作预测（久未更新）", "期限": "2021-12-31，还有31天"},
+        ),
+        (
+            state(None, figures=[(MARCH, 90_000.0), (dt.date(2021, 5, 30), 100_000.0)],
+                  target=dataclasses.replace(CERTIFICATES, due_on=MARCH),
+                  as_of=dt.date(2021, 6, 30)),
+            {"目标": "10万套", "完成": "2021-05-30，迟60天完成",
+             "期限": "2021-03-31，已过91天"},
         ),
     ],
 )  # fmt: skip

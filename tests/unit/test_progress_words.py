@@ -217,6 +217,37 @@ def test_done_is_done_whoever_answers_for_it() -> None:
     assert outlook_sentence(now, Forecast("withheld", reason="目标已完成")) == ""
 
 
+def test_of_an_old_figure_no_pace_is_told_as_if_it_were_now() -> None:
+    old = at(87_300, dt.date(2021, 2, 28), as_of=dt.date(2021, 11, 30))
+    assert speed_text(old) == "久未更新，现速不明"
+    told = outlook_sentence(old, Forecast("withheld", reason="久未更新"))
+    assert told == (
+        "275天没有更新，不比较速度，以02-28的数字计，其后31天还差1.27万套，不作预测（久未更新）"
+    )
+
+
+def test_what_was_reached_late_says_so() -> None:
+    short = dataclasses.replace(CERTIFICATES, due_on=MARCH)
+    late = at(100_000, dt.date(2021, 5, 30), short)
+    assert gap_text(late) == late_text(late, late.as_of) == "迟60天完成"
+    assert progress_sentence(late) == "办理不动产权证书10万套，完成10万套的100.0 %，迟60天完成"
+    assert gap_text(at(100_000, target=short)) == "与序时持平"
+
+
+def test_a_plan_that_speeds_up_is_no_alarm() -> None:
+    plan = ((dt.date(2021, 6, 30), 20_000.0), (END, 100_000.0))
+    planned = dataclasses.replace(CERTIFICATES, plan=plan)
+    june = dt.date(2021, 6, 30)
+    now = at(20_000, june, planned)
+    assert speed_text(now) == "按计划速度即可"
+    assert speed_text(at(12_000, june, planned)) == "须比计划快10.0 %"
+    assert outlook_sentence(now, dataclasses.replace(RANGE, chance="hard")).endswith(
+        "按期完成难（未计计划后期加速）"
+    )
+    assert "（未计计划后期加速），不作预测" in outlook_sentence(now, WITHHELD)
+    assert "计划" not in outlook_sentence(PUBLISHED, RANGE)
+
+
 # --- Gaps, pace ---------------------------------------------------------------------------------
 
 

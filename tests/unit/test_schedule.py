@@ -164,6 +164,68 @@ def test_how_long_it_has_been_late() -> None:
     assert standing(CERTIFICATES, figures, weeks[1], RULES).late_since is None
 
 
+def test_of_an_old_figure_only_the_days_that_remain_are_known() -> None:
+    figures = weekly([1000.0 * week for week in range(1, 9)])  # to 2021-02-21
+    as_of = dt.date(2021, 11, 30)
+    now = standing(CERTIFICATES, figures, as_of, RULES)
+    assert (now.status, now.is_old, now.days_left) == ("stale", True, 31)
+    assert now.required_pace == pytest.approx(92_000 / 31)
+    assert math.isnan(now.speed_up)
+    assert math.isnan(now.straight_line)
+    assert math.isnan(now.shortfall)
+    assert forecast(CERTIFICATES, figures, as_of, RULES) == Forecast("withheld", reason="久未更新")
+    # Whoever answers for it.
+    assert standing(CERTIFICATES, figures, as_of, RULES, has_lead=False).is_old
+    assert not standing(CERTIFICATES, figures, figures[-1][0], RULES).is_old
+    done = standing(CERTIFICATES, [(dt.date(2021, 2, 1), 1e5)], as_of, RULES)
+    assert (done.status, done.is_old) == ("done", False)
+
+
+@pytest.mark.parametrize(
+    ("day", "status", "left"),
+    [(dt.date(2021, 3, 30), "behind", 3), (dt.date(2021, 3, 31), "behind", 0),
+     (dt.date(2021, 4, 1), "overdue", 0)],
+)  # fmt: skip
+def test_the_due_day_is_the_last_one_and_not_past(day: dt.date, status: Status, left: int) -> None:
+    short = dataclasses.replace(CERTIFICATES, due_on=dt.date(2021, 3, 31))
+    now = standing(short, [(dt.date(2021, 3, 28), 24_000.0)], day, RULES)
+    assert (now.status, now.days_left) == (status, left)
+    assert math.isnan(now.speed_up) == (left == 0)
+
+
+def test_what_was_reached_late_stays_late() -> None:
+    short = dataclasses.replace(CERTIFICATES, value=20_000, due_on=dt.date(2021, 3, 31))
+    figures = [(dt.date(2021, 3, 28), 19_000.0), (dt.date(2021, 5, 30), 20_000.0),
+               (dt.date(2021, 6, 30), 21_000.0)]  # fmt: skip
+    now = standing(short, figures, dt.date(2021, 7, 1), RULES)
+    assert (now.status, now.reached_on, now.days_late) == ("done", dt.date(2021, 5, 30), 60)
+    assert standing(short, figures[:1], dt.date(2021, 3, 28), RULES).reached_on is None
+    in_time = dataclasses.replace(short, due_on=dt.date(2021, 5, 30))
+    assert standing(in_time, figures, dt.date(2021, 7, 1), RULES).days_late == 0
+    # Corrected below the target and reached again: only the second time counts.
+    again = [(dt.date(2021, 3, 1), 20_000.0), (dt.date(2021, 3, 8), 18_000.0), *figures[1:]]
+    assert standing(short, again, dt.date(2021, 7, 1), RULES).days_late == 60
+
+
+def test_a_plan_that_accelerates_is_what_the_pace_is_compared_with() -> None:
+    plan = ((dt.date(2021, 6, 30), 20_000.0), (dt.date(2021, 12, 31), 100_000.0))
+    planned = dataclasses.replace(CERTIFICATES, plan=plan)
+    day = dt.date(2021, 6, 30)
+    now = standing(planned, [(day, 20_000.0)], day, RULES)
+    assert now.status == "on_schedule"
+    assert now.required_pace == now.plan_pace == pytest.approx(80_000 / 184)
+    assert now.is_accelerating
+    assert now.on_plan
+    slow = standing(planned, [(day, 10_000.0)], day, RULES)
+    assert (slow.status, slow.on_plan, slow.is_accelerating) == ("behind", False, True)
+    straight = standing(CERTIFICATES, [(day, 60_000.0)], day, RULES)
+    assert math.isnan(straight.plan_pace)
+    assert not straight.is_accelerating
+    assert not straight.on_plan
+    even = dataclasses.replace(CERTIFICATES, plan=((dt.date(2021, 12, 31), 100_000.0),))
+    assert not standing(even, [(day, 60_000.0)], day, RULES).is_accelerating
+
+
 @pytest.mark.parametrize(("age", "status"), [(35, "behind"), (36, "stale")])
 def test_an_old_figure_outranks_its_colour(age: int, status: Status) -> None:
     day = dt.date(2021, 3, 31)
@@ -227,17 +289,21 @@ def test_increments_by_week_spread_over_gaps() -> None:
 
 
 def test_no_forecast_without_enough_points_or_need() -> None:
-    as_of = dt.date(2021, 12, 31)
+    as_of = dt.date(2021, 3, 1)
     seven = weekly([1000.0 * week for week in range(1, 8)])
     assert forecast(CERTIFICATES, seven, as_of, RULES) == Forecast("withheld", reason="进度不足8期")
     eight = weekly([1000.0 * week for week in range(1, 9)])
     assert forecast(CERTIFICATES, eight, as_of, RULES).chance != "withheld"
     close = [(dt.date(2021, 1, 1) + dt.timedelta(days=day), 1.0 * day) for day in range(9)]
-    assert forecast(CERTIFICATES, close, as_of, RULES).reason == "进度不足8周"
+    assert forecast(CERTIFICATES, close, close[-1][0], RULES).reason == "进度不足8周"
     done = weekly([*range(8), 100_000])
     assert forecast(CERTIFICATES, done, as_of, RULES).reason == "目标已完成"
-    over = dataclasses.replace(CERTIFICATES, due_on=dt.date(2021, 2, 1))
+    over = dataclasses.replace(CERTIFICATES, due_on=dt.date(2021, 2, 28))
     assert forecast(over, eight, as_of, RULES).reason == "已过期限"
+    assert forecast(over, eight, dt.date(2021, 2, 28), RULES).reason == "当日到期"
+    assert forecast(over, eight, dt.date(2021, 2, 27), RULES).chance != "withheld"
+    aimless = dataclasses.replace(CERTIFICATES, value=NAN)
+    assert forecast(aimless, eight, as_of, RULES).reason == "无目标值"
 
 
 def test_an_even_pace_leads_straight_to_the_end() -> None:
@@ -285,7 +351,8 @@ def test_the_range_holds_what_it_says(shape: float) -> None:
     ("launched", "closed", "statuses", "rising", "expected"),
     [
         (dt.date(2021, 5, 1), None, ["pending"], False, "coming"),
-        (dt.date(2021, 5, 1), None, ["behind"], False, "push"),
+        (dt.date(2021, 5, 1), None, ["behind"], False, "coming"),
+        (dt.date(2021, 5, 1), None, ["done"], False, "routine"),
         (dt.date(2021, 4, 1), None, ["behind"], False, "launch"),
         (dt.date(2021, 3, 15), None, ["behind"], False, "push"),
         (None, None, ["behind", "done"], False, "push"),
