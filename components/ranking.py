@@ -576,7 +576,8 @@ RATES = ("response", "resolution", "satisfaction", "composite")
 class RateRow(NamedTuple):
     """A row of the statutory table: number, unit, counts by column, value by rate, remark.
 
-    ``district`` of a street and ``league`` are told in files.
+    ``district`` of a street and ``league`` are told in files, with the ``official`` name where
+    that on the screen has more.
     """
 
     number: str
@@ -586,6 +587,7 @@ class RateRow(NamedTuple):
     remark: str = ""
     district: str = ""
     league: str = ""
+    official: str = ""
 
 
 def rate_columns(rules: Rules) -> list[tuple[str, str]]:

@@ -58,6 +58,7 @@ from components.ranking import (
 from components.states import empty_state, loading, notice
 from components.tables import table_twin
 from data_access.question import NothingPublishedError, Question, ask
+from data_access.question import names as names_of
 from domain.accounts import permission_of_page
 from domain.comparison import Weeks
 from domain.filters import BASIS_LABELS, COMPARE_LABELS, DIMENSION_LABELS, LEAGUE_LABELS, to_search
@@ -1134,8 +1135,8 @@ def _rate_rows(subject: Subject, codes: Sequence[str] | None) -> list[RateRow]:
     names = subject.names
     numbers = dict(zip(ranked.ranked.index, ranked.ranked["position"].tolist(), strict=True))
     reasons = dict(zip(ranked.unranked.index, ranked.unranked["reason"], strict=True))
-    within = _district_names(subject)
-    leagues = _league_names(subject)
+    within, leagues = _district_names(subject), _league_names(subject)
+    official = names_of(subject.question.snapshot)[subject.by]
     rows = []
     for code in subject.told([*numbers, *reasons]):
         if codes is not None and code not in codes:
@@ -1153,6 +1154,7 @@ def _rate_rows(subject: Subject, codes: Sequence[str] | None) -> list[RateRow]:
                 _rate_remark(counts, remark),
                 within.get(code, ""),
                 leagues.get(code, ""),
+                official[code],
             )
         )
     return rows
@@ -1275,7 +1277,7 @@ def export_rates(question: Question) -> Export:
 
     def cells(row: RateRow) -> list[object]:
         number = int(row.number) if row.number.isdecimal() else row.number
-        unit = named(row.name, row.district, row.league)
+        unit = named(row.official or row.name, row.district, row.league)
         return [number, *unit, *row.counts.values(), *row.values.values(), row.remark]
 
     rates = Sheet(
@@ -1284,11 +1286,13 @@ def export_rates(question: Question) -> Export:
         [cells(row) for row in [*_rate_rows(subject, None), *_outside_row(subject)]],
         cells(_rate_sum(subject, subject.whole_word, field.whole)),
     )
-    names, within, of_league = subject.names, _district_names(subject), _league_names(subject)
+    # With the column 区 the name needs no more.
+    official = names_of(question.snapshot)[subject.by]
+    within, of_league = _district_names(subject), _league_names(subject)
     kind: Any = ("share", 2) if metric.kind == "rate" else ("amount", 2)
 
     def unit_of(code: object) -> list[object]:
-        return named(names[str(code)], within.get(str(code), ""), of_league.get(str(code), ""))
+        return named(official[str(code)], within.get(str(code), ""), of_league.get(str(code), ""))
 
     ranked_rows: list[list[object]] = []
     for each in rankings.values():

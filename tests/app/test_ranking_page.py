@@ -1632,3 +1632,8 @@ def test_streets_of_one_name_are_told_apart(board: Board, snapshot: Snapshot):
         listed += [bare(row[0]) for row in table_rows(tree)[1:]]
     assert {"八里庄街道（朝阳）", "八里庄街道（海淀）"} <= set(listed)
     assert "八里庄街道" not in listed
+    # A file has the district in a column of its own.
+    file = board.ask("GET", "/export/rates.csv?by=subdistrict&period=year-2020", None)[1]
+    rows = [row for row in csv.reader(io.StringIO(file.decode("utf-8-sig"))) if len(row) > 5]
+    found = [row[1] for row in rows if row[2] == "八里庄街道"]
+    assert sorted(found) == ["朝阳区", "海淀区"]
