@@ -45,7 +45,8 @@ def amount(value: float, unit: str, scale: float) -> str:
 
     Amounts that are read together have one scale: from 10,000 on they are all told in 万 (of 万元
     in 亿元), with two decimals at most, more only where they keep a value below the scale from
-    reading as if it were the scale.
+    reading as if it were the scale. What is below 1,000 would keep one digit in 万: it is told as
+    counted. Nothing but nothing reads 0: "0.4项".
 
     Args:
         value: in the target's unit; NaN gives "—".
@@ -58,10 +59,13 @@ def amount(value: float, unit: str, scale: float) -> str:
     divisor, large = 1.0, unit
     # Ratios and minutes need the digits that whole flats do not have.
     decimals = 3 if size < 2 else 2 if size < 20 else 1 if unit == PERCENT else 0
-    if size >= 10_000 and (not value or abs(value) >= 50):
+    if size >= 10_000 and (not value or abs(value) >= 1_000):
         divisor, decimals = 10_000.0, 2
         large = "亿" + unit.removeprefix("万") if unit.startswith("万") else "万" + unit
     text = _trimmed(value / divisor, decimals)
+    while value and text == "0" and decimals < _MOST_DECIMALS:
+        decimals += 1
+        text = _trimmed(value / divisor, decimals)
     # What is not reached must not read as if it were.
     while decimals < 6 and abs(value) < size and text == _trimmed(scale / divisor, decimals):
         decimals += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Callable
 
 from dash import dcc, html
 
@@ -85,7 +86,7 @@ def gap_amount(standing: Standing) -> str:
     if math.isnan(standing.gap_units):
         return NO_VALUE
     size = amount(abs(standing.gap_units), standing.target.unit, standing.target.value)
-    if standing.gap_units == 0:
+    if size.startswith("0") and not size.startswith("0."):  # nothing, or nothing that is seen
         return size
     return ("+" if standing.gap_units > 0 else "−") + size
 
@@ -303,7 +304,8 @@ _INK, _PALE, _RULE, _LATE = "#1d2733", "#8d98a5", "#d3d9e0", "#9a4a12"
 def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 20) -> Html:
     """Return a bullet row: what is done, the 序时 tick, the target line, the forecast whisker.
 
-    One axis for every row, in shares of the target; more than five quarters ends in an arrow.
+    One axis for every row, in shares of the target; more than five quarters ends in an arrow. A
+    level has an axis of its own from zero: the side to keep to, the line of the goal, its value.
     """
     target = standing.target
     alt = progress_sentence(standing)
@@ -317,6 +319,8 @@ def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 
         f'<path d="M{x(0):.1f} {middle}H{x(1):.1f}" stroke="{_RULE}" stroke-width="{thick}"/>',
         f'<path d="M{x(1):.1f} {top - 3}v{thick + 6}" stroke="{_INK}" stroke-width="1.6"/>',
     ]
+    if not target.cumulative or target.direction == "down":
+        return _level(standing, width, height, alt)
     if not target.scheduled or math.isnan(standing.completion):
         rule = f'<path d="M0 {middle}H{width}" stroke="{_RULE}" stroke-dasharray="2 3"/>'
         return svg_image([rule], width, height, alt, "bullet")
@@ -326,21 +330,63 @@ def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 
         f'stroke-width="{thick}"/>'
     )
     if standing.completion > _BULLET_TO:
-        tip = x(_BULLET_TO)
-        parts.append(
-            f'<path d="M{tip - 9:.1f} {top}l5 {thick / 2}l-5 {thick / 2}" stroke="#ffffff" '
-            'stroke-width="1.8" fill="none"/>'
-        )
+        parts.append(_arrow(x(_BULLET_TO), top, thick, "#ffffff"))
     if ahead.chance != "withheld":
-        low, high = x(ahead.low / target.value), x(ahead.high / target.value)
-        parts.append(
-            f'<path d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 3.5}v7M{high:.1f} '
-            f'{middle - 3.5}v7" stroke="{_INK}" stroke-width="1.4" fill="none"/>'
-        )
+        parts += _whisker(ahead.low / target.value, ahead.high / target.value, x, middle)
     if standing.by_figures != "done":
         tick = x(standing.scheduled)
         parts.append(
             f'<path d="M{tick:.1f} {top - 4}v{thick + 8}" stroke="{_PALE}" stroke-width="2.4"/>'
+        )
+    return svg_image(parts, width, height, alt, "bullet")
+
+
+def _arrow(tip: float, top: float, thick: float, colour: str) -> str:
+    """Return the mark of what goes on beyond the edge."""
+    return (
+        f'<path d="M{tip - 9:.1f} {top}l5 {thick / 2}l-5 {thick / 2}" stroke="{colour}" '
+        'stroke-width="1.8" fill="none"/>'
+    )
+
+
+def _whisker(low: float, high: float, x: Callable[[float], float], middle: float) -> list[str]:
+    """Return the range of a forecast, in shares; an arrow stands for an end beyond the edge."""
+    look = f'stroke="{_INK}" stroke-width="1.4" fill="none"/>'
+    start, end = x(low), x(high)
+    if low > _BULLET_TO:  # all of it is beyond
+        return [f'<path d="M{end - 9:.1f} {middle - 3.5}l7 3.5l-7 3.5" {look}']
+    ends = f"M{start:.1f} {middle - 3.5}v7"
+    if high <= _BULLET_TO:
+        ends += f"M{end:.1f} {middle - 3.5}v7"
+    else:
+        ends += f"M{end - 4:.1f} {middle - 3.5}l4 3.5l-4 3.5"
+    return [f'<path d="M{start:.1f} {middle}H{end:.1f}{ends}" {look}']
+
+
+def _level(standing: Standing, width: int, height: int, alt: str) -> Html:
+    """Return a level: the line of its goal, the side to keep to, its value as a dot."""
+    target, middle, edge = standing.target, height / 2, 6.0
+    rule = f'<path d="M0 {middle}H{width}" stroke="{_RULE}" stroke-dasharray="2 3"/>'
+    if math.isnan(target.value):
+        return svg_image([rule], width, height, alt, "bullet")
+    known = not math.isnan(standing.actual)
+    most = max(target.value, standing.actual if known else 0.0, 0.0) * 1.25 or 1.0
+    least = min(target.value, standing.actual if known else 0.0, 0.0)
+
+    def x(value: float) -> float:
+        return edge + (value - least) / (most - least) * (width - 2 * edge)
+
+    goal = x(target.value)
+    kept = (edge, goal) if target.direction == "down" else (goal, width - edge)
+    parts = [
+        rule,
+        f'<path d="M{kept[0]:.1f} {middle}H{kept[1]:.1f}" stroke="{_RULE}" stroke-width="8"/>',
+        f'<path d="M{goal:.1f} {middle - 7}v14" stroke="{_INK}" stroke-width="1.6"/>',
+    ]
+    if known:
+        colour = _LATE if standing.by_figures in ("missed", "overdue") else "#17457f"
+        parts.append(
+            f'<path d="M{x(standing.actual) - 4:.1f} {middle}l4 -4l4 4l-4 4" fill="{colour}"/>'
         )
     return svg_image(parts, width, height, alt, "bullet")
 

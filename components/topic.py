@@ -189,7 +189,7 @@ def topic_card(now: Standing, ahead: Forecast, as_of: dt.date, invented: bool) -
                         className="figure-value",
                     ),
                     html.P(_amounts(now, invented), className="figure-sample"),
-                    *([bullet(now, ahead, width=260, height=30)] if now.target.scheduled else []),
+                    bullet(now, ahead, width=260, height=30),
                 ],
                 className="topic-card-main",
             ),

@@ -430,7 +430,7 @@ def test_the_published_figures_of_march_in_the_row(make_server: MakeServer, tmp_
     (row,) = shown_rows(drawn(board, "topics-table", question))
     assert words(of_class(row.cells["状态"], "standing")) == "■ 滞后"
     assert row.parts("完成率") == ("24.0 %", "03-31")
-    assert row.parts("与序时") == ("慢0.7个百分点", "−0.07万套")
+    assert row.parts("与序时") == ("慢0.7个百分点", "−658套")
     assert row.parts("须达速度") == ("须提速3.6 %", "0.84万套/月")
     assert row.text("按期完成") == "不作预测进度不足8期"
     title = words(of_type(drawn(board, "topics-summary", question), "H1"))

@@ -582,7 +582,7 @@ def test_the_card_of_the_published_example() -> None:
     assert words(of_class(card, "figure-value")) == "24.0 % ■ 滞后 第1周"
     assert words(of_class(card, "figure-sample")) == "2.4万套 / 10万套，占存量57万套的4.2 %，03-31"
     assert lines_of(card) == {
-        "序时": "24.66 %，慢0.7个百分点（−0.07万套）",
+        "序时": "24.66 %，慢0.7个百分点（−658套）",
         "须达速度": "0.84万套/月，迄今0.81万套/月，须提速3.6 %",
         "按现有速度": "到期9.73万套，缺口0.27万套",
         "预测": "不作预测（进度不足8期）",

@@ -120,11 +120,18 @@ def of_class(node: Any, name: str) -> list[Any]:
         (10_000, "家", 10_000, "1万家"),
         # Whole flats where 万 would hide them.
         (33, "套", 100_000, "33套"),
-        (60, "套", 100_000, "0.01万套"),
+        (400, "户", 18_000, "400户"),
+        (657, "套", 100_000, "657套"),
+        (999.4, "套", 100_000, "999套"),
+        (1_000, "套", 100_000, "0.1万套"),
+        # Nothing but nothing reads 0.
+        (0.4, "项", 62, "0.4项"),
+        (0.04, "项", 62, "0.04项"),
+        (0.004, "项", 62, "0项"),
         # 万元 counts on in 亿元.
         (21_400, "万元", 20_000, "2.14亿元"),
         (10_400, "万元", 20_000, "1.04亿元"),
-        (800, "万元", 20_000, "0.08亿元"),
+        (800, "万元", 20_000, "800万元"),
         (1_900, "万元", 9_000, "1,900万元"),
         (58_500, "万平方米", 20_000, "5.85亿平方米"),
         # Below 10,000: as counted.
@@ -156,6 +163,7 @@ def test_amounts(value: float, unit: str, scale: float, text: str) -> None:
     [
         (-657, "套", 1_000, "−657套"),
         (-6_570, "套", 100_000, "−0.66万套"),
+        (-128, "个", 20_000, "−128个"),
         (-2.5, "%", 3, "−2.5%"),
     ],
 )
@@ -166,10 +174,14 @@ def test_a_negative_amount_has_the_sign_of_every_other_number(
 
 
 def test_nothing_has_no_sign() -> None:
-    assert amount(-0.2, "套", 100_000) == "0套"
+    assert amount(-0.002, "套", 100_000) == "0套"
+    assert amount(-0.2, "套", 100_000) == "−0.2套"
+    # 90.0004 of 365 on day 90 is not ahead by "+0".
+    assert gap_amount(at(90.0004, target=dataclasses.replace(LIFTS, value=365))) == "0部"
+    assert gap_amount(at(90.4, target=dataclasses.replace(LIFTS, value=365))) == "+0.4部"
 
 
-@given(value=st.floats(50, 1e9), scale=st.floats(10_000, 1e9))
+@given(value=st.floats(1_000, 1e9), scale=st.floats(10_000, 1e9))
 @example(value=9951.0, scale=10000.0)
 def test_one_scale_whatever_the_size(value: float, scale: float) -> None:
     text = amount(value, "套", scale)
@@ -194,7 +206,7 @@ def test_the_published_example_in_words() -> None:
         "缺口0.27万套，不作预测（进度不足8期）"
     )
     assert gap_text(PUBLISHED) == "慢0.7个百分点"
-    assert gap_amount(PUBLISHED) == "−0.07万套"
+    assert gap_amount(PUBLISHED) == "−658套"
     assert speed_text(PUBLISHED) == "须提速3.6 %"
     assert completion_text(PUBLISHED) == "24.0 %"
     assert amount_of(PUBLISHED, PUBLISHED.shortfall) == "0.27万套"
@@ -560,6 +572,15 @@ def test_the_timetable_has_its_tick_and_the_forecast_its_whisker() -> None:
     assert shown.whisker == pytest.approx((0.88, 1.06), abs=2 * FINE)
     far = read(bullet(PUBLISHED, dataclasses.replace(RANGE, high=900_000.0)))
     assert far.whisker == pytest.approx((0.88, 1.25), abs=2 * FINE)
+    beyond = bullet(PUBLISHED, dataclasses.replace(RANGE, low=130_000.0, high=900_000.0))
+    # No end in sight is an arrow to the right, within the picture, not a lone tick.
+    arrows = [points_of(path) for path in drawn(beyond)[0] if path.get("d", "").count("l") == 2]
+    ((first, tip, last),) = arrows
+    assert first[0] == last[0] < tip[0] <= drawn(beyond)[1]
+    open_end = bullet(PUBLISHED, dataclasses.replace(RANGE, high=900_000.0))
+    assert sum("l4 3.5l-4 3.5" in path["d"] for path in drawn(open_end)[0]) == 1
+    closed = bullet(PUBLISHED, RANGE)
+    assert not any("l4 3.5" in path["d"] for path in drawn(closed)[0])
     planned = dataclasses.replace(LIFTS, plan=((MARCH, 40.0), (END, 400.0)))
     assert read(bullet(at(38, target=planned), WITHHELD)).tick == pytest.approx(0.1, abs=2 * FINE)
 
@@ -576,10 +597,37 @@ def test_late_is_another_colour_and_the_words_are_the_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    "now",
-    [LEVEL, at(14, target=APPROVAL), at(96, target=SIGNED), EMPTY, AIMLESS],
-    ids=["missed", "met", "share", "no figure", "no target"],
+    ("now", "right", "late"),
+    [
+        (LEVEL, True, True),
+        (at(14, target=APPROVAL), False, False),
+        (at(96, target=SIGNED), True, False),
+        (at(90, target=SIGNED), False, True),
+    ],
+    ids=["too high", "low enough", "high enough", "too low"],
 )
+def test_a_level_shows_its_value_and_its_goal(now: Standing, right: bool, late: bool) -> None:
+    image = bullet(now, WITHHELD)
+    (_, kept, goal, dot), width, _ = drawn(image)
+    line = points_of(goal)[0][0]
+    value = points_of(dot)[1][0]
+    assert 0 < line < width
+    assert 0 < value < width
+    assert (value > line) == right
+    # The side to keep to ends at the goal.
+    edges = {x for x, _ in points_of(kept)}
+    assert line in edges
+    assert (min(edges) < line) == (now.target.direction == "down")
+    assert (dot["fill"] == read(bullet(PUBLISHED, WITHHELD)).colour) == late
+    assert label(image) == progress_sentence(now)
+
+
+def test_a_level_without_a_figure_shows_its_goal_only() -> None:
+    paths, _, _ = drawn(bullet(standing(APPROVAL, [], MARCH, RULES), WITHHELD))
+    assert len(paths) == 3
+
+
+@pytest.mark.parametrize("now", [EMPTY, AIMLESS], ids=["no figure", "no target"])
 def test_what_has_no_timetable_or_figure_draws_no_bar(now: Standing) -> None:
     image = bullet(now, RANGE)
     paths, width, _ = drawn(image)
