@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
 from collections.abc import Callable, Sequence
@@ -37,7 +38,15 @@ from components.formatting import (
 from components.page_strip import strip
 from components.panel import panel
 from components.plain import plain
-from components.progress import outlook_sentence, progress_sentence, status_mark
+from components.progress import (
+    against_schedule,
+    amount_of,
+    gap_amount,
+    gap_text,
+    outlook_sentence,
+    progress_sentence,
+    status_mark,
+)
 from components.states import empty_state, loading, notice
 from components.tables import (
     Apart,
@@ -81,6 +90,7 @@ from data_access.programme import (
     topic_of_code,
     weekly_cases_by_district,
 )
+from data_access.projects import parts_by_district
 from data_access.question import Question, names
 from domain.comparison import Weeks, aligned, measured, of_window, weekly_estimates
 from domain.effect import Effect, effect_of_launch, expected_weekly
@@ -96,6 +106,7 @@ from domain.schedule import (
     Figures,
     Forecast,
     Standing,
+    Target,
     forecast,
     known_at,
     stage,
@@ -632,7 +643,12 @@ def _resolution_card(subject: _Subject) -> html.Article:
         now,
         weekly_estimates(_counts_by_week(subject), weeks, _RESOLUTION, question.rules),
         definition_href=f"/definitions{to_search(question.asked)}#resolution",
-        extra=question.period.label,
+        extra=question.period.label
+        + (
+            f"；□ 样本不足，少于{question.rules.minimum_revisits}件，不作判断"
+            if 0 < now.n < question.rules.minimum_revisits
+            else ""
+        ),
     )
 
 
@@ -683,13 +699,17 @@ def show_districts(question: Question, code: str) -> html.Section | html.Div:
 
 
 class _Reported(NamedTuple):
-    """A target that districts report on: their figures and stock by code, the newest day."""
+    """A target that districts report on: their figures and stock by code, the newest day.
+
+    ``own``: where those with a goal of their own stand against it.
+    """
 
     now: Standing
     figures: dict[str, Figures]
     stock: dict[str, float]
     at: dt.date
     city: float
+    own: dict[str, Standing]
 
     @property
     def weeks(self) -> str:
@@ -721,8 +741,31 @@ def _reported(subject: _Subject) -> _Reported | None:
                 stock_by_district(snapshot, reader(), target.code),
                 at,
                 city[-1][1] if city else math.nan,
+                _own_standings(subject, now[place], figures),
             )
     return None
+
+
+def _own_standings(
+    subject: _Subject, now: Standing, figures: dict[str, Figures]
+) -> dict[str, Standing]:
+    """Return district code → where it stands against its own goal, as its own page tells it."""
+    if not now.target.scheduled:
+        return {}
+    parts = parts_by_district(subject.question.snapshot, reader(), now.target.code)
+    return {
+        code: standing(
+            _own_target(now.target, part.goal), figures.get(code, ()), subject.as_of, subject.rules
+        )
+        for code, part in parts.items()
+        if part.goal > 0
+    }
+
+
+def _own_target(target: Target, goal: float) -> Target:
+    """Return a target as the district's own: its goal, the plan in proportion."""
+    plan = tuple((on, value * goal / target.value) for on, value in target.plan)
+    return dataclasses.replace(target, value=goal, stock=math.nan, plan=plan)
 
 
 def _district_rows(subject: _Subject, reported: _Reported) -> list[DistrictProgress]:
@@ -779,7 +822,7 @@ def _district_sentence(rows: Sequence[DistrictProgress], reported: _Reported) ->
         added = "" if math.isnan(row.recent) else f"，{reported.weeks}{_plus(row, reported)}"
         parts.append(
             f"{row.name}累计{amount(row.value, reported.now.target.unit, row.value)}，"
-            f"占全市的{share(row.of_city)}{added}"
+            f"占全市的{share(row.of_city)}{_against_own(reported, row.code)}{added}"
         )
     if idle:
         listed = "、".join(idle[:5]) + ("等" if len(idle) > 5 else "")
@@ -794,6 +837,15 @@ def _district_sentence(rows: Sequence[DistrictProgress], reported: _Reported) ->
     if len(known) > 3 and not math.isnan(part):
         parts.append(f"{'、'.join(row.name for row in most)}占全市已完成的{share(part)}")
     return "；".join(parts or [f"{len(known)}个区有进度"]) + "。"
+
+
+def _against_own(reported: _Reported, code: str) -> str:
+    """Return a district's own goal as part of a sentence; "" without one."""
+    own = reported.own.get(code)
+    if own is None or own.on_date is None:
+        return ""
+    goal = amount_of(own, own.target.value)
+    return f"，完成本区任务{goal}的{share(own.completion)}，{against_schedule(own)}"
 
 
 def _number(reported: _Reported, value: float) -> str:
@@ -839,6 +891,8 @@ def _district_table(
         }
         if own is not None and reported is not None:
             cells |= _progress_cells(own, reported)
+            if reported.own:
+                cells |= _own_cells(reported, own.code)
         order = own.of_stock if own and stock else -own.value if own else 0.0
         chosen = str(code) in subject.question.filters.district
         lines.append((math.isnan(order), order, place, Row(cells, marked=chosen)))
@@ -850,6 +904,15 @@ def _district_table(
                 Column("value", "累计", "end", reported.now.target.unit),
                 Column("of_city", "占全市", "end", phone=False),
                 *([Column("of_stock", "占存量", "end", "本区")] if stock else []),
+                *(
+                    [
+                        Column("goal", "本区任务", "end", reported.now.target.unit, phone=False),
+                        Column("completion", "完成率", "end", "本区任务"),
+                        Column("gap", "与序时", "start", "百分点 · 数量", phone=False),
+                    ]
+                    if reported.own
+                    else []
+                ),
                 Column("recent", reported.weeks, "end", "新增"),
             ]
             if reported
@@ -892,6 +955,20 @@ def _progress_cells(own: DistrictProgress, reported: _Reported) -> dict[str, Con
     }
 
 
+def _own_cells(reported: _Reported, code: str) -> dict[str, Content]:
+    """Return a district's own goal, how much of it is done, and the gap to the timetable."""
+    own = reported.own.get(code)
+    if own is None:
+        return {"goal": f"{NO_VALUE}（未分解）"}
+    cells: dict[str, Content] = {"goal": _number(reported, own.target.value)}
+    if own.on_date is not None:
+        cells |= {
+            "completion": share(own.completion),
+            "gap": [gap_text(own), html.Small(gap_amount(own))],
+        }
+    return cells
+
+
 def _city_row(
     subject: _Subject,
     reported: _Reported | None,
@@ -917,6 +994,15 @@ def _city_row(
             "of_stock": share(reported.city / known) if known > 0 else NO_VALUE,
             "recent": NO_VALUE if math.isnan(city) else _added_text(reported, city),
         }
+        if reported.own:
+            # Of the same day as the districts'.
+            known_then = known_at(_figures(subject, reported.now.target.code), reported.at)
+            now = standing(reported.now.target, known_then, subject.as_of, subject.rules)
+            cells |= {
+                "goal": _number(reported, now.target.value),
+                "completion": share(now.completion),
+                "gap": [gap_text(now), html.Small(gap_amount(now))],
+            }
     return Row(cells)
 
 

@@ -214,6 +214,8 @@ def test_the_summary_tells_where_the_target_stands(
     month = 365 / 12
 
     def flats(number: float) -> str:
+        if number < 1_000:
+            return f"{number:.0f}套"
         return f"{number / 10_000:.2f}".rstrip("0").rstrip(".") + "万套"
 
     assert told["序时"] == (
@@ -466,6 +468,12 @@ def test_every_district_with_progress_and_complaints(
         code: sum(row["units"] for row in rows)
         for code, rows in of_districts(snapshot, schema.projects, goal.row["id"]).items()
     }
+    own_goals = {
+        code: rows[0]["value"]
+        for code, rows in of_districts(snapshot, schema.district_targets, goal.row["id"]).items()
+        if rows[0]["value"]
+    }
+    assert own_goals
     at = max(figures[-1][0] for figures in reported.values())
     city = [value for day, value in goal.figures if day <= at][-1]
     names = {row["code"]: row for row in year.rows_of(snapshot, schema.districts)}
@@ -489,6 +497,14 @@ def test_every_district_with_progress_and_complaints(
         assert cells["累计"] == count(value)
         assert cells["占全市"] == share(value / city)
         assert cells["占存量"] == share(of_stock)
+        if code in own_goals:
+            mine = own_goals[code]
+            assert cells["本区任务"] == count(mine)
+            assert cells["完成率"] == share(value / mine)
+            due = goal.due(figures[-1][0]) / goal.row["value"]
+            assert cells["与序时"].startswith(year.gap_in_words(100 * (value / mine - due)))
+        else:
+            assert cells["本区任务"] == "—（未分解）"
         if recent <= 0:
             idle.add(row["short_name"])
         assert cells["近4周"] == ("零" if recent <= 0 else f"+{count(recent)}")
@@ -518,6 +534,11 @@ def test_every_district_with_progress_and_complaints(
     whole = rows["北京市"]
     assert whole["累计"] == count(city)
     assert whole["占存量"] == share(city / sum(stock.values()))
+    assert whole["完成率"] == share(city / goal.row["value"])
+    if "district" in search:
+        mine = own_goals["110112"]
+        done = reported["110112"][-1][1] / mine
+        assert f"，完成本区任务{amount(mine, '套', mine)}的{share(done)}，" in sentence(tree)
     assert whole["近4周"] == f"+{count(added(goal.figures, at))}"
     assert whole["诉求量"] == count(len(chosen))
     # Districts and what has none add up to the city.
@@ -793,7 +814,7 @@ def test_topics_without_target_lead_figure_and_news(
                     "◇ 无主责 按数字达序时"),
         "2021-03": ("问题3：目标三还没有进度", "□ 数据不足"),
         # 10 of 365 on day 45: 45 were due.
-        "2021-04": ("问题4：目标四2.7 %，慢于序时9.6个百分点，须提速399.2 %，45天没有更新",
+        "2021-04": ("问题4：目标四2.7 %，慢于序时9.6个百分点，45天没有更新",
                     "◇ 久未更新 滞后第7周"),
         "2021-05": ("问题5：没有目标", "◇ 无目标"),
     }  # fmt: skip
@@ -807,6 +828,9 @@ def test_topics_without_target_lead_figure_and_news(
     assert of_class(answered(board, "topic-units", question, "2021-02"), "state-empty")
     assert "没有配合单位" in sentence(answered(board, "topic-units", question, "2021-01"))
     assert of_class(answered(board, "topic-summary", question, "2021-05"), "state-empty")
+    (card,) = of_class(answered(board, "topic-summary", question, "2021-04"), "topic-card")
+    assert terms(card)["预测"] == "不作预测（久未更新）"
+    assert terms(card)["须达速度"].endswith("，自03-31计，现速不明")
     # What nobody reported is not drawn as nothing done.
     names = {e.get("name") for e in figure(answered(board, "topic-progress", question, "2021-03"))[
         "data"]}  # fmt: skip
@@ -863,7 +887,7 @@ def demo_board(path: Path, make_server: MakeServer, cutoff: dt.date) -> Board:
     [
         (
             dt.date(2021, 3, 31), 24_000, "24.0 %，慢于序时0.7个百分点，须提速3.6 %",
-            ["24.0 % ■ 滞后", "24.66 %，慢0.7个百分点（−0.07万套）", "0.84万套/月，迄今0.81万套/月",
+            ["24.0 % ■ 滞后", "24.66 %，慢0.7个百分点（−658套）", "0.84万套/月，迄今0.81万套/月",
              "到期9.73万套，缺口0.27万套", "2.4万套 / 10万套，占存量57万套的4.2 %，03-31",
              "还有275天"],
         ),
