@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
 from collections import Counter
@@ -40,19 +41,21 @@ from components.progress import (
     status_mark,
 )
 from components.sparkline import interval_bar, sparkline
-from components.states import empty_state, loading
+from components.states import empty_state, loading, notice
 from components.tables import Apart, Column, Content, Row, data_table, link_cell, value_cell
 from components.tile_map import MARKS, standing_tone
 from data_access.case_counts import counts_by_window
 from data_access.programme import counts_by_topic_and_district, milestones_of_year
 from data_access.question import Question
+from domain.chance import discovered_differences
 from domain.comparison import of_window
-from domain.filters import BASIS_LABELS, ORDER_LABELS, to_search
+from domain.filters import BASIS_LABELS, DIMENSION_LABELS, ORDER_LABELS, to_search
 from domain.metrics import METRICS, columns_of, estimated, stood
 from domain.metrics import Standing as Mark
 from domain.outcomes import COUNT_COLUMNS
 from domain.periods import Window, weeks_before
 from domain.programme import Tasks, Topic, tasks
+from domain.rules import Rules
 from domain.schedule import (
     ATTENTION,
     CHANCE_WORDS,
@@ -89,6 +92,24 @@ def layout(**_query: str) -> html.Div:
     )
 
 
+def _unnarrowed(question: Question) -> Question:
+    """Return the question without a topic: this page tells of all of them."""
+    if not question.filters.topic:
+        return question
+    return dataclasses.replace(question, filters=question.filters.narrowed(topic=()))
+
+
+def _unused(question: Question, year: int) -> list[str]:
+    """Return what of the question this page does not follow, in words."""
+    parts = []
+    if question.filters.topic:
+        parts.append(f"{DIMENSION_LABELS['topic']}：本页列出全部题目")
+    wanted = question.period.window.end.year
+    if wanted != year:
+        parts.append(f"所选时段在{wanted}年，该年没有每月一题，题目与进度为{year}年的")
+    return parts
+
+
 def _topic_href(question: Question, code: str, **changes: str | tuple[str, ...]) -> str:
     """Return the link to a topic's page, other filters kept."""
     return f"{PATH}/{code}{to_search(question.asked.narrowed(**changes))}"
@@ -102,6 +123,8 @@ def _topic_href(question: Question, code: str, **changes: str | tuple[str, ...])
 def show_summary(question: Question) -> html.Div:
     """Return the answer sentence, the exceptions and the year as months."""
     year = year_of(question)
+    unused = _unused(question, year)
+    question = _unnarrowed(question)
     found = lines(question, year)
     head = strip(
         _answer(year, found),
@@ -114,11 +137,13 @@ def show_summary(question: Question) -> html.Div:
     )
     if not found:
         return html.Div([head, empty_state()])
+    said = notice(unused, "链接中有条件未采用")
     checked = topic_exceptions([line.state for line in found])
     signals = sorted(checked.signals, key=lambda signal: (signal.tone != "alert", -signal.weight))
     return html.Div(
         [
             head,
+            *([said] if said else []),
             exception_list(
                 signals,
                 [_topic_href(question, signal.code) for signal in signals],
@@ -219,6 +244,7 @@ def _months(question: Question, year: int, found: Sequence[Line]) -> html.Sectio
 def show_table(question: Question) -> html.Section:
     """Return the topics with bullet, gap, pace, forecast, complaints and 解决率."""
     year = year_of(question)
+    question = _unnarrowed(question)
     found = lines(question, year)
     title = f"{len(found)}题进展"
     if not found:
@@ -335,11 +361,13 @@ def _topic_cells(
         "lead": line.lead_names,
         "volume": _volume_cell(line),
         "spark": sparkline(recent_weeks(line, weeks), _VOLUME),
-        "resolution": _rate_cell(*rate) if rate else NO_VALUE,
+        "resolution": _rate_cell(question.rules, *rate) if rate else f"{NO_VALUE}（无诉求）",
     }
 
 
-def _rate_cell(value: float, n: float, low: float, high: float) -> list[Content]:
+def _rate_cell(rules: Rules, value: float, n: float, low: float, high: float) -> list[Content]:
+    if 0 < n < rules.minimum_revisits:
+        return ["样本不足", html.Small(f"n {count(n)}")]
     cell: list[Content] = [value_cell(_RESOLUTION, value, n)]
     if not math.isnan(value):
         cell.append(html.Small(interval_text(_RESOLUTION, low, high)))
@@ -356,8 +384,11 @@ def _target_cells(line: Line, place: int, as_of: dt.date) -> dict[str, Content]:
         if ahead.chance == "withheld"
         else f"{amount_of(now, ahead.low)}–{amount_of(now, ahead.high)}"
     )
-    if ahead.chance != "withheld" and now.is_accelerating:
-        outlook += f"，{UNPLANNED}"
+    # Said once: of the forecast, or of the pace where there is none.
+    faster = html.Small(UNPLANNED)
+    if ahead.chance == "withheld":
+        faster = html.Small("计划后期加速")
+    told = [faster] if now.is_accelerating else []
     return {
         "status": _status_cell(line, now, as_of),
         "bullet": [bullet(now, ahead), html.Small(_goal(now))],
@@ -365,20 +396,35 @@ def _target_cells(line: Line, place: int, as_of: dt.date) -> dict[str, Content]:
             completion_text(now),
             html.Small(short_day(now.on_date) if now.on_date else "无进度"),
         ],
-        "gap": NO_VALUE if math.isnan(now.gap) else [gap_text(now), html.Small(gap_amount(now))],
-        "pace": [speed_text(now), html.Small(_needed(now))]
+        "gap": _gap_cell(now),
+        "pace": [
+            speed_text(now),
+            html.Small(_needed(now)),
+            *(told if ahead.chance == "withheld" else []),
+        ]
         if now.required_pace > 0
         else speed_text(now),
-        "chance": [CHANCE_WORDS[ahead.chance], html.Small(outlook)],
+        "chance": [
+            CHANCE_WORDS[ahead.chance],
+            html.Small(outlook),
+            *(told if ahead.chance != "withheld" else []),
+        ],
     }
+
+
+def _gap_cell(now: Standing) -> Content:
+    if not math.isnan(now.gap):
+        # Late and reached: there is no gap left to give an amount of.
+        return gap_text(now) if now.days_late else [gap_text(now), html.Small(gap_amount(now))]
+    if math.isnan(now.target.value):
+        return f"{NO_VALUE}（无目标值）"
+    return f"{NO_VALUE}（{'无进度' if now.target.scheduled else '不按序时'}）"
 
 
 def _needed(now: Standing) -> str:
     """Return the pace that is needed, and from when where that is not the day of the figure."""
     needed = per_month(now, now.required_pace)
-    if now.is_old:
-        return f"{needed}，自{short_day(now.as_of)}计"
-    return f"{needed}，计划后期加速" if now.is_accelerating else needed
+    return f"{needed}，自{short_day(now.as_of)}计" if now.is_old else needed
 
 
 def _goal(now: Standing) -> str:
@@ -427,6 +473,7 @@ def _volume_cell(line: Line) -> list[Content]:
 def show_rug(question: Question) -> html.Section:
     """Return topics × districts: 解决率 against the rest as a shape, volume as a shade."""
     year = year_of(question)
+    question = _unnarrowed(question)
     found = lines(question, year)
     districts = question.snapshot.reference.districts
     title = "各题在各区的解决率"
@@ -440,7 +487,7 @@ def show_rug(question: Question) -> html.Section:
     of_topics = of_topics.reshape(len(counts), len(districts), len(COUNT_COLUMNS))
     numbers = dict(zip(COUNT_COLUMNS, np.moveaxis(of_topics, 2, 0), strict=True))
     rates = estimated(numbers, _RESOLUTION, question.rules)
-    marks = stood(numbers, rates, _RESOLUTION, question.rules)
+    marks = _beyond_chance(numbers, rates, question.rules)
     figures = zip(marks, rates["value"].tolist(), numbers["cases"].tolist(), strict=True)
     cells_of = dict(zip(counts, figures, strict=True))
     below = 0
@@ -485,16 +532,44 @@ def show_rug(question: Question) -> html.Section:
         ),
         sentence=(
             f"{len(found)}题×{len(districts)}区中，{below}处解决率明显低于同题其余各区。"
-            "▲ 高于 ● 持平 ▼ 低于 □ 样本不足；底色越深，该题在该区的诉求越多。"
+            "▲ 高于 ● 持平 ▼ 低于 □ 样本不足 ○ 未成熟；底色越深，该题在该区的诉求越多。"
         ),
-        note=f"{question.period.label} · {BASIS_LABELS[question.filters.basis]} · {INTERVAL_WORDS}",
+        note=(
+            f"{question.period.label} · {BASIS_LABELS[question.filters.basis]} · "
+            f"高于、低于：各格合并检验，错误发现率{share(question.rules.false_discovery_rate)}"
+        ),
         wide=True,
     )
+
+
+def _beyond_chance(
+    numbers: dict[str, np.ndarray], rates: dict[str, np.ndarray], rules: Rules
+) -> list[list[Mark]]:
+    """Return the standings of the rug's cells, topics × districts.
+
+    There are hundreds of comparisons, of which one in twenty would stand out by chance at 95 %:
+    only those that hold under the false discovery rate are told.
+    """
+    others = {name: each.sum(axis=-1, keepdims=True) - each for name, each in numbers.items()}
+    rest = estimated(others, _RESOLUTION, rules)
+    marks = np.array(stood(numbers, rates, _RESOLUTION, rules), dtype=object).reshape(
+        rates["n"].shape
+    )
+    judged = (marks != "insufficient") & (marks != "immature")
+    found = discovered_differences(
+        rates["value"], np.where(judged, rates["n"], 0.0), rest["value"], rest["n"],
+        rules.false_discovery_rate,
+    )  # fmt: skip
+    marks[judged & ~found] = "level"
+    listed: list[list[Mark]] = marks.tolist()
+    return listed
 
 
 def _rug_cell(mark: Mark, rate: float, cases: int, shade: float, name: str, href: str) -> dcc.Link:
     """Return one cell as one element: there are hundreds, and each costs."""
     shape, word = MARKS[mark]
+    # Many revisits, but not all of them: not the same as too few.
+    shape = "○" if mark == "immature" else shape
     tone = standing_tone(_RESOLUTION, mark)
     return dcc.Link(
         f"{shape} {f'{cases:,}件' if mark == 'insufficient' else share(rate)}",
@@ -512,6 +587,7 @@ def _rug_cell(mark: Mark, rate: float, cases: int, shade: float, name: str, href
 def show_units(question: Question) -> html.Section:
     """Return the units with 主责 topics and tasks: tasks on time, topics, volume, 解决率."""
     year = year_of(question)
+    question = _unnarrowed(question)
     found = lines(question, year)
     title = "主责、配合单位"
     if not found:

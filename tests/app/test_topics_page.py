@@ -405,7 +405,9 @@ def test_every_target_has_its_row_with_its_figures(
         assert date == f"{day:%m-%d}"
         gap, units = row.parts("与序时")
         if not goal.scheduled:
-            assert (completion, gap) == (f"{actual:.0f}{goal.row['unit']}", "—")
+            assert (completion, gap) == (
+                f"{actual:.0f}{goal.row['unit']}", "—（不按序时）",
+            )  # fmt: skip
             continue
         assert completion == share(actual / goal.row["value"])
         assert gap == gap_in_words(goal.gap())
@@ -509,10 +511,14 @@ def test_resolution_of_every_topic(
         own = [case for case in chosen if case.topic == row.code]
         value, n = oracle.indicator("resolution", own, question.snapshot.cutoff, question.rules)
         if not own:
-            assert row.text("解决率") == "—"
+            assert row.text("解决率") == "—（无诉求）"
             continue
         if not n:
             assert row.text("解决率") == "—（无有效回访）"
+            continue
+        if n < question.rules.minimum_revisits:
+            assert row.text("解决率") == f"样本不足n {n}"
+            told += 1
             continue
         told += 1
         sample, interval = map(words, of_type(row.cells["解决率"], "Small"))
@@ -522,6 +528,28 @@ def test_resolution_of_every_topic(
         low, high = (float(bound) for bound in interval.removesuffix(" %").split("–"))
         assert (low, high) == pytest.approx(wilson(value, n), abs=0.051)
     assert told > 3
+
+
+def notice_of(board: Board, search: str) -> str:
+    return words(of_class(drawn(board, "topics-summary", asked(board, search)), "notice"))
+
+
+def test_a_chosen_topic_does_not_empty_the_others(board: Board):
+    search = "?topic=2021-01&basis=all"
+    assert "每月一题：本页列出全部题目" in notice_of(board, search)
+    one, every = (
+        [row.text("解决率") for row in shown_rows(drawn(board, "topics-table", asked(board, each)))]
+        for each in (search, "?basis=all")
+    )
+    assert one == every
+    caption = words(of_type(drawn(board, "topics-table", asked(board, search)), "Caption"))
+    assert "每月一题：" not in caption
+
+
+def test_the_programme_of_another_year_is_said(board: Board):
+    said = "所选时段在2020年，该年没有每月一题，题目与进度为2021年的"
+    assert said in notice_of(board, "?period=year-2020")
+    assert notice_of(board, "") == ""
 
 
 @pytest.mark.parametrize("search", ["", "?district=110112", "?basis=all&order=month"])
@@ -604,6 +632,8 @@ def test_the_rug_counts_every_district(
         else:
             told += 1
             assert shown == share(value)
+            word = cell["props"]["title"].rpartition("解决率")[2]
+            assert mark == {"高于": "▲", "持平": "●", "低于": "▼", "未成熟": "○"}[word]
     with_cases = {code for code, _ in numbers if code}
     assert seen == {(code, district) for code in with_cases for district in names}
     assert (
