@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import dash
@@ -841,8 +841,7 @@ def _last(subject: Subject) -> html.Section | html.Div:
     periods = periods_of(question)
     earlier = [ranking(each, subject.metric, subject.rules) for each in history_of(subject)[:-1]]
     course = [*earlier, present_ranking]
-    # By value, as the ranks that are drawn: by the order of the table who is 16th could be last.
-    last = [[*map(str, last_by_value(each.ranked, LAST))] for each in course]
+    last = [[*map(str, _last_of(subject, each))] for each in course]
     rows = [_rows(each.ranked) for each in course]
     names, codes = subject.names, last[-1]
     if own_only:
@@ -888,18 +887,31 @@ def _last(subject: Subject) -> html.Section | html.Div:
             present_ranking, names, subject.counted, subject.among.snapshot.city
         )
         return _course_panel(subject, title, sentence, found, sizes, labels, twin)
-    return _course_panel(subject, title, _last_sentence(found), found, sizes, labels, twin)
+    return _course_panel(subject, title, _last_sentence(subject, found), found, sizes, labels, twin)
 
 
-def _last_sentence(found: Sequence[Course]) -> str:
-    """Return who is last by value, and who of them is so beyond chance."""
+def _last_of(subject: Subject, ranked: Ranking) -> list[Hashable]:
+    """Return the last three, the worst first.
+
+    Districts by value, as the ranks that are drawn: they are few and large. Of many small units
+    chance alone would fill the last places: those that are worse for sure, the end of the table.
+    """
+    if subject.by == "district":
+        return last_by_value(ranked.ranked, LAST)
+    number = min(LAST, len(ranked.ranked) // 2)
+    return [*ranked.ranked.index[len(ranked.ranked) - number :]][::-1]
+
+
+def _last_sentence(subject: Subject, found: Sequence[Course]) -> str:
+    """Return who is last, by what, and who of them is so beyond chance."""
     below = [each.name for each in found if each.tier == "below"]
-    listed = "、".join(each.name for each in found)
+    how = "按数值列后三" if subject.by == "district" else "按区间而不按数值列后三"
+    listed = f"{'、'.join(each.name for each in found)}{how}"
     if not below:
-        return f"{listed}按数值列后三，但与其余相比{LEVEL_WORDS}。"
+        return f"{listed}，但与其余相比{LEVEL_WORDS}。"
     if len(below) == len(found):
-        return f"{listed}按数值列后三，都{TIER_WORDS['below']}其余。"
-    return f"{listed}按数值列后三，其中{'、'.join(below)}{TIER_WORDS['below']}其余。"
+        return f"{listed}，都{TIER_WORDS['below']}其余。"
+    return f"{listed}，其中{'、'.join(below)}{TIER_WORDS['below']}其余。"
 
 
 def _course_panel(
