@@ -101,7 +101,9 @@ def test_a_difference_is_found_and_what_cannot_be_tested_is_none() -> None:
     others, rest = np.full((2, 4), 0.9), np.array([[3000.0] * 4, [3000, 3000, 0, 0]])
     found = discovered_differences(rates, n, others, rest, 0.01)
     assert found.tolist() == [[True, False, False, False], [False] * 4]
-    assert not discovered_differences(*(np.zeros((0, 3)),) * 4, 0.01).size
+    none = np.zeros((0, 3))
+    assert not discovered_differences(none, none, none, none, 0.01).size
     # The error of one hit short of all is never 0.
-    sure = discovered_differences(*(np.array([each]) for each in (1.0, 30.0, 1.0, 400.0)), 0.01)
+    own, size, base, others_size = (np.array([each]) for each in (1.0, 30.0, 1.0, 400.0))
+    sure = discovered_differences(own, size, base, others_size, 0.01)
     assert sure.tolist() == [False]
