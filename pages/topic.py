@@ -41,7 +41,6 @@ from components.plain import plain
 from components.progress import (
     against_schedule,
     amount_of,
-    gap_amount,
     gap_text,
     outlook_sentence,
     progress_sentence,
@@ -690,7 +689,8 @@ def show_districts(question: Question, code: str) -> html.Section | html.Div:
     return panel(
         f"{title}：{target.name}",
         html.Div(
-            [progress_tiles(rows, target, reported.weeks, span), table], className="topic-split"
+            [progress_tiles(rows, target, reported.weeks, span), table],
+            className="topic-split topic-split-goals" if reported.own else "topic-split",
         ),
         sentence=_district_sentence(rows, reported),
         note=f"进度截至{at}；诉求与解决率：{_city_words(subject)}",
@@ -908,7 +908,7 @@ def _district_table(
                     [
                         Column("goal", "本区任务", "end", reported.now.target.unit, phone=False),
                         Column("completion", "完成率", "end", "本区任务"),
-                        Column("gap", "与序时", "start", "百分点 · 数量", phone=False),
+                        Column("gap", "与序时", "end", "百分点", phone=False),
                     ]
                     if reported.own
                     else []
@@ -964,9 +964,14 @@ def _own_cells(reported: _Reported, code: str) -> dict[str, Content]:
     if own.on_date is not None:
         cells |= {
             "completion": share(own.completion),
-            "gap": [gap_text(own), html.Small(gap_amount(own))],
+            "gap": _short_gap(own),
         }
     return cells
+
+
+def _short_gap(now: Standing) -> str:
+    """Return the gap without its unit, which stands in the head of the column: "慢7.9"."""
+    return gap_text(now).removesuffix("个百分点")
 
 
 def _city_row(
@@ -1001,7 +1006,7 @@ def _city_row(
             cells |= {
                 "goal": _number(reported, now.target.value),
                 "completion": share(now.completion),
-                "gap": [gap_text(now), html.Small(gap_amount(now))],
+                "gap": _short_gap(now),
             }
     return Row(cells)
 

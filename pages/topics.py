@@ -531,7 +531,8 @@ def show_rug(question: Question) -> html.Section:
             className="rug",
         ),
         sentence=(
-            f"{len(found)}题×{len(districts)}区中，{below}处解决率明显低于同题其余各区。"
+            f"{len(found)}题×{len(districts)}区中，"
+            f"{below or '没有一'}处解决率明显低于同题其余各区。"
             "▲ 高于 ● 持平 ▼ 低于 □ 样本不足 ○ 未成熟；底色越深，该题在该区的诉求越多。"
         ),
         note=(
