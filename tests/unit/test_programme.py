@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.exceptions import signal_sentence
+from components.exceptions import exception_list, signal_sentence
 from domain.programme import Tasks, Volume, expected_cases, tasks, volumes
 from domain.rules import Rules
 from domain.signals import Signal, SignalKind, TopicState, together, topic_exceptions
@@ -359,6 +359,15 @@ def test_one_signal_per_topic_and_the_rest_is_normal() -> None:
     assert (slow.checks, slow.normal, slow.lesser) == (2, 1, 1)
     both = together(slow, topic_exceptions([SOUND]))
     assert (both.checks, both.normal, both.lesser) == (3, 2, 1)
+
+
+def test_what_is_no_exception_is_told_as_it_stands() -> None:
+    others = "其余3题：2题达序时或更好、1题滞后（未列为例外）"
+    assert f"没有例外，{others}" in str(exception_list([], [], 2, "某市", others))
+    (signal,) = topic_exceptions([OVERDUE]).signals
+    shown = str(exception_list([signal], ["/topics/2021-01"], 2, "某市", others))
+    assert others in shown
+    assert "正常" not in shown
 
 
 def test_in_order_of_importance() -> None:
