@@ -111,7 +111,7 @@ def speed_text(standing: Standing) -> str:
     if standing.by_figures == "done":
         return "已完成"
     if standing.is_old:
-        return "久未更新，现速不明"
+        return "现速不明"
     if standing.plan_pace > 0:
         more = standing.required_pace / standing.plan_pace - 1
         return f"须比计划快{share(more)}" if more > 1e-9 else "按计划速度即可"

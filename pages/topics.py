@@ -422,9 +422,9 @@ def _gap_cell(now: Standing) -> Content:
 
 
 def _needed(now: Standing) -> str:
-    """Return the pace that is needed, and from when where that is not the day of the figure."""
+    """Return the pace that is needed, of an old figure from the day of the look."""
     needed = per_month(now, now.required_pace)
-    return f"{needed}，自{short_day(now.as_of)}计" if now.is_old else needed
+    return f"今起{needed}" if now.is_old else needed
 
 
 def _goal(now: Standing) -> str:

@@ -231,7 +231,7 @@ def test_done_is_done_whoever_answers_for_it() -> None:
 
 def test_of_an_old_figure_no_pace_is_told_as_if_it_were_now() -> None:
     old = at(87_300, dt.date(2021, 2, 28), as_of=dt.date(2021, 11, 30))
-    assert speed_text(old) == "久未更新，现速不明"
+    assert speed_text(old) == "现速不明"
     told = outlook_sentence(old, Forecast("withheld", reason="久未更新"))
     assert told == (
         "275天没有更新，不比较速度，以02-28的数字计，其后31天还差1.27万套，不作预测（久未更新）"
