@@ -1271,6 +1271,7 @@ def _topic_states(subject: Subject) -> list[TopicState]:
                 cases=volume.cases,
                 change=volume.change,
                 rising=volume.rising,
+                is_due=now.as_of >= now.target.due_on,
             )
         )
     return states

@@ -32,6 +32,12 @@ else
     options+=(--ignore=tests/browser)
 fi
 
+# Makes a PDF of a packet in Word.
+if ! why=$(tools/system_packages.sh libreoffice-writer-nogui 2>&1) &&
+    ! command -v soffice >/dev/null; then
+    skipped "the PDF of a packet ($why)"
+fi
+
 if [ -z "${TEST_DATABASE_URL:-}" ]; then
     export TEST_POSTGRES=.build/postgres-$$
     if TEST_DATABASE_URL=$(tools/postgres_for_tests.sh start); then
