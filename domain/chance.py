@@ -30,33 +30,6 @@ def discovered(p_values: np.ndarray, rate: float) -> np.ndarray:
     return np.asarray(np.clip(adjusted, 0.0, 1.0) <= rate)
 
 
-def discovered_differences(
-    rates: np.ndarray, n: np.ndarray, others: np.ndarray, n_others: np.ndarray, rate: float
-) -> np.ndarray:
-    """Return which of a family of rates differ from that of their others (``discovered``).
-
-    The error of a difference is the larger of the pooled one and that of both variances, so that
-    30 of 30 is no certainty. Where one side has no cases there is no difference and no test.
-
-    Args:
-        rates: hits ÷ n, 0–1, NaN where n is 0; any shape.
-        n: number of cases, the same shape.
-        others: the same of those that each is compared with.
-        n_others: their number.
-        rate: the share of those returned that may be chance, 0–1.
-    """
-    tested = (n > 0) & (n_others > 0)
-    own, base, size, rest = (each[tested] for each in (rates, others, n, n_others))
-    pooled = (own * size + base * rest) / (size + rest)
-    alike = pooled * (1 - pooled) * (1 / size + 1 / rest)
-    apart = own * (1 - own) / size + base * (1 - base) / rest
-    error = np.sqrt(np.maximum(alike, apart))
-    z_values = np.divide(own - base, error, out=np.zeros_like(error), where=error > 0)
-    found = np.zeros(rates.shape, dtype=bool)
-    found[tested] = discovered(2 * special.ndtr(-np.abs(z_values)), rate)
-    return found
-
-
 def normal_density(x: float) -> float:
     """Return the density of the standard normal distribution."""
     return float(np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -360,30 +360,21 @@ def standings(counts: Counts, metric: Metric, rules: Rules) -> list[Standing]:
     if metric.kind == "count":
         return ["neutral"] * len(counts)
     columns = columns_of(counts)
-    found: list[Standing] = stood(columns, estimated(columns, metric, rules), metric, rules)
-    return found
-
-
-def stood(columns: Columns, own: Columns, metric: Metric, rules: Rules) -> list[Any]:
-    """Return ``standings`` along the last axis of the arrays, as lists of that shape.
-
-    Args:
-        columns: counts, as of ``columns_of``; each row of several is judged for itself.
-        own: what ``estimated`` says of them.
-        metric: a rate or score.
-        rules: minimum sample and maturity.
-    """
-    others = {name: each.sum(axis=-1, keepdims=True) - each for name, each in columns.items()}
-    rest = estimated(others, metric, rules)
+    own = estimated(columns, metric, rules)
+    rest = estimated({name: each.sum() - each for name, each in columns.items()}, metric, rules)
     z_values = _difference_z(own, rest)
-    unripe = metric.needs_maturity & (_shares(columns) < rules.mature_share)
-    level = (rest["n"] == 0) | (np.abs(z_values) < Z)
-    words: list[Any] = np.select(
-        [own["n"] < rules.minimum_revisits, unripe, level, z_values > 0],
-        ["insufficient", "immature", "level", "above"],
-        "below",
-    ).tolist()
-    return words
+    shares = _shares(columns)
+    result: list[Standing] = []
+    for n, rest_n, z, share in zip(own["n"], rest["n"], z_values, shares, strict=True):
+        if n < rules.minimum_revisits:
+            result.append("insufficient")
+        elif metric.needs_maturity and share < rules.mature_share:
+            result.append("immature")
+        elif not rest_n or abs(z) < Z:
+            result.append("level")
+        else:
+            result.append("above" if z > 0 else "below")
+    return result
 
 
 def broken_identities(counts: Mapping[str, int]) -> list[str]:

@@ -94,7 +94,7 @@ from data_access.question import Question, names
 from domain.comparison import Weeks, aligned, measured, of_window, weekly_estimates
 from domain.effect import Effect, effect_of_launch, expected_weekly
 from domain.filters import BASIS_LABELS, DIMENSION_LABELS, Filters, in_words, to_search
-from domain.metrics import METRICS, columns_of, estimate, estimated, stood, total
+from domain.metrics import METRICS, columns_of, estimate, estimated, standings, total
 from domain.periods import Window, weeks_before
 from domain.programme import Tasks, Topic, tasks, volumes
 from domain.rules import Rules
@@ -870,14 +870,15 @@ def _district_table(
     counts: pd.DataFrame,
 ) -> html.Div:
     rules = subject.question.rules
-    numbers = columns_of(aligned(counts, districts))
-    rates = estimated(numbers, _RESOLUTION, rules)
-    marks = stood(numbers, rates, _RESOLUTION, rules)
+    of_district = aligned(counts, districts)
+    rates = estimated(columns_of(of_district), _RESOLUTION, rules)
+    marks = standings(of_district, _RESOLUTION, rules)
     progress = {row.code: row for row in rows}
     stock = bool(reported and reported.stock)
     lines = []
     figures = zip(
-        *(each.tolist() for each in (numbers["cases"], rates["value"], rates["n"])), strict=True
+        *(each.tolist() for each in (of_district["cases"], rates["value"], rates["n"])),
+        strict=True,
     )
     for place, (code, name, (cases, value, n)) in enumerate(
         zip(districts["code"], districts["name"], figures, strict=True)

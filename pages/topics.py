@@ -47,14 +47,14 @@ from components.tile_map import MARKS, standing_tone
 from data_access.case_counts import counts_by_window
 from data_access.programme import counts_by_topic_and_district, milestones_of_year
 from data_access.question import Question
-from domain.chance import discovered_differences
 from domain.comparison import of_window
 from domain.filters import BASIS_LABELS, DIMENSION_LABELS, ORDER_LABELS, to_search
-from domain.metrics import METRICS, columns_of, estimated, stood
+from domain.metrics import METRICS, columns_of, estimated
 from domain.metrics import Standing as Mark
 from domain.outcomes import COUNT_COLUMNS
 from domain.periods import Window, weeks_before
 from domain.programme import Tasks, Topic, tasks
+from domain.ranking import standings_together
 from domain.rules import Rules
 from domain.schedule import (
     ATTENTION,
@@ -487,7 +487,7 @@ def show_rug(question: Question) -> html.Section:
     of_topics = of_topics.reshape(len(counts), len(districts), len(COUNT_COLUMNS))
     numbers = dict(zip(COUNT_COLUMNS, np.moveaxis(of_topics, 2, 0), strict=True))
     rates = estimated(numbers, _RESOLUTION, question.rules)
-    marks = _beyond_chance(numbers, rates, question.rules)
+    marks = standings_together(numbers, _RESOLUTION, question.rules)
     figures = zip(marks, rates["value"].tolist(), numbers["cases"].tolist(), strict=True)
     cells_of = dict(zip(counts, figures, strict=True))
     below = 0
@@ -541,29 +541,6 @@ def show_rug(question: Question) -> html.Section:
         ),
         wide=True,
     )
-
-
-def _beyond_chance(
-    numbers: dict[str, np.ndarray], rates: dict[str, np.ndarray], rules: Rules
-) -> list[list[Mark]]:
-    """Return the standings of the rug's cells, topics × districts.
-
-    There are hundreds of comparisons, of which one in twenty would stand out by chance at 95 %:
-    only those that hold under the false discovery rate are told.
-    """
-    others = {name: each.sum(axis=-1, keepdims=True) - each for name, each in numbers.items()}
-    rest = estimated(others, _RESOLUTION, rules)
-    marks = np.array(stood(numbers, rates, _RESOLUTION, rules), dtype=object).reshape(
-        rates["n"].shape
-    )
-    judged = (marks != "insufficient") & (marks != "immature")
-    found = discovered_differences(
-        rates["value"], np.where(judged, rates["n"], 0.0), rest["value"], rest["n"],
-        rules.false_discovery_rate,
-    )  # fmt: skip
-    marks[judged & ~found] = "level"
-    listed: list[list[Mark]] = marks.tolist()
-    return listed
 
 
 def _rug_cell(mark: Mark, rate: float, cases: int, shade: float, name: str, href: str) -> dcc.Link:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 
@@ -15,7 +14,6 @@ from scipy import stats
 from domain.chance import (
     binomial_quantile,
     discovered,
-    discovered_differences,
     normal_density,
 )
 
@@ -78,32 +76,3 @@ def test_a_server_loads_no_library_that_it_seldom_needs():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert told.stdout.splitlines()[-1] == "[]"
-
-
-def test_without_any_difference_hardly_a_rug_has_a_coloured_cell() -> None:
-    """27 topics × 17 districts, 30 to 400 answers each, the same quality within a topic."""
-    random = np.random.default_rng(12)
-    coloured, cells, rugs, rate = 0, 0, 400, 0.01
-    for _ in range(rugs):
-        n = np.round(30 * (400 / 30) ** random.random((27, 17)))
-        hits = random.binomial(n.astype(int), random.uniform(0.5, 0.97, (27, 1))).astype(float)
-        rest, of_rest = n.sum(1, keepdims=True) - n, hits.sum(1, keepdims=True) - hits
-        found = discovered_differences(hits / n, n, of_rest / rest, rest, rate)
-        coloured += bool(found.any())
-        cells += found.size
-    assert coloured / rugs <= rate + 2 * math.sqrt(rate * (1 - rate) / rugs)
-    assert cells == rugs * 459
-
-
-def test_a_difference_is_found_and_what_cannot_be_tested_is_none() -> None:
-    rates = np.array([[0.6, 0.9, 1.0, math.nan], [0.9, 0.9, 0.9, 0.5]])
-    n = np.array([[300.0, 300, 30, 0], [300, 300, 300, 300]])
-    others, rest = np.full((2, 4), 0.9), np.array([[3000.0] * 4, [3000, 3000, 0, 0]])
-    found = discovered_differences(rates, n, others, rest, 0.01)
-    assert found.tolist() == [[True, False, False, False], [False] * 4]
-    none = np.zeros((0, 3))
-    assert not discovered_differences(none, none, none, none, 0.01).size
-    # The error of one hit short of all is never 0.
-    own, size, base, others_size = (np.array([each]) for each in (1.0, 30.0, 1.0, 400.0))
-    sure = discovered_differences(own, size, base, others_size, 0.01)
-    assert sure.tolist() == [False]

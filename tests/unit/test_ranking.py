@@ -5,6 +5,7 @@ The figures that docs/definitions.md states come from ``same_quality``, ``differ
 """
 
 import math
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from domain.ranking import (
     overdispersion,
     rank_changes,
     ranking,
+    standings_together,
     unranked_words,
     volume_bands,
 )
@@ -669,3 +671,50 @@ def test_the_last_go_by_value_and_equals_stay_together(ranks, last):
     frame = pd.DataFrame({"rank": np.array(ranks, dtype="int64")},
                          index=[str(place) for place in range(len(ranks))])  # fmt: skip
     assert last_by_value(frame, 3) == last
+
+
+# --- Many rows at once ----------------------------------------------------------------------------
+
+
+def cells_of(n: np.ndarray, resolved: np.ndarray, mature: np.ndarray | None = None):
+    """Return columns of counts, rows × units, as arrays."""
+    given = {"cases": n, "revisits": n, "resolved": resolved, "mature": n}
+    if mature is not None:
+        given["mature"] = mature
+    return {name: given.get(name, np.zeros(n.shape)).astype("float64") for name in COUNT_COLUMNS}
+
+
+def test_without_any_difference_hardly_a_rug_has_a_coloured_cell():
+    """27 topics × 17 districts, 30 to 400 answers each, the same quality within a topic."""
+    random = np.random.default_rng(12)
+    rate = RULES.false_discovery_rate
+    coloured, cells, rugs = 0, 0, 400
+    for _ in range(rugs):
+        n = np.round(30 * (400 / 30) ** random.random((27, 17)))
+        hits = random.binomial(n.astype(int), random.uniform(0.5, 0.97, (27, 1)))
+        found = standings_together(cells_of(n, hits), RESOLUTION, RULES)
+        told = Counter(mark for row in found for mark in row)
+        assert set(told) <= {"level", "above", "below"}
+        coloured += told["level"] < 459
+        cells += told.total()
+    assert coloured / rugs <= rate + 2 * math.sqrt(rate * (1 - rate) / rugs)
+    assert cells == rugs * 459
+
+
+def test_a_row_is_judged_against_itself_and_what_cannot_be_tested_stands_apart():
+    n = np.array([[300, 1000, 1000, 1000, 30, 29, 0], [0, 0, 0, 0, 0, 300, 0]])
+    resolved = np.array([[180, 900, 901, 899, 30, 0, 0], [0, 0, 0, 0, 0, 150, 0]])
+    found = standings_together(cells_of(n, resolved), RESOLUTION, RULES)
+    # 30 of 30 is no certainty; who is alone in a row differs from nobody.
+    few = "insufficient"
+    assert found[0][0] == "below"
+    assert found[0][4:] == ["level", few, few]
+    assert found[1] == [few, few, few, few, few, "level", few]
+    unripe = standings_together(cells_of(n, resolved, n * 0.5), RESOLUTION, RULES)
+    assert unripe[0] == ["immature"] * 5 + [few] * 2
+    # Without a single failure there is no error to measure by, and no difference.
+    assert standings_together(cells_of(*2 * [np.array([[30, 400]])]), RESOLUTION, RULES) == [
+        ["level", "level"]
+    ]
+    none = np.zeros((0, 3))
+    assert standings_together(cells_of(none, none), RESOLUTION, RULES) == []
