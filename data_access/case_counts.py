@@ -35,7 +35,7 @@ from sqlalchemy import (
 
 from data_access import schema
 from data_access.store import Snapshot
-from data_access.sums import UNKNOWN, Sums, added_up, day_of, read_sums, summing
+from data_access.sums import UNKNOWN, Sums, added_up, day_of, looked_up, read_sums, summing
 from domain.filters import DIMENSIONS, Filters
 from domain.outcomes import COUNT_COLUMNS, COUNT_INDEX
 from domain.periods import Window
@@ -325,7 +325,7 @@ def _of_all(
     place_of = {int(identity): row for row, identity in enumerate(frame["id"])}
     counts = np.zeros((len(windows) * len(frame), len(COUNT_COLUMNS)), dtype="int64")
     (window, id_, _), counted = _by_window(snapshot, scope, filters, windows, group)
-    place = _looked_up(id_, place_of, UNKNOWN)
+    place = looked_up(id_, place_of, UNKNOWN)
     kept = place != UNKNOWN
     places, sums = added_up((window * len(frame) + place)[kept], counted[kept])
     counts[places] = sums
@@ -334,13 +334,6 @@ def _of_all(
         pd.DataFrame(each, columns=COUNT_INDEX, index=index)
         for each in counts.reshape(len(windows), len(frame), len(COUNT_COLUMNS))
     ]
-
-
-def _looked_up(ids: np.ndarray, known: Mapping[int, int], unknown: int) -> np.ndarray:
-    """Return what a mapping has for each id, ``unknown`` where it has none."""
-    each, rows = np.unique(ids, return_inverse=True)
-    found: np.ndarray = np.array([known.get(id_, unknown) for id_ in each.tolist()], dtype="int64")
-    return found[rows]
 
 
 def _by_week(
@@ -396,7 +389,7 @@ def _labelled(
         sums = sums.chosen(sums.keys[2] == 0)
     (buckets, id_, _), counts = sums
     # Unknown ones are last.
-    rank = _looked_up(id_, reference.rank(table), len(codes) - 1)
+    rank = looked_up(id_, reference.rank(table), len(codes) - 1)
     places, summed = added_up(buckets * len(codes) + rank, counts)
     numbers, ranks = (each.tolist() for each in np.divmod(places, len(codes)))
     labels = {number: label(number) for number in set(numbers)}

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from data_access.settings import Settings
     from data_access.versions import VersionKey
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Options = ParamSpec("Options")
 
 _LOCKED = 4
 # Of a load: whoever is at a screen comes first on a machine that does both.
@@ -40,11 +40,11 @@ def data_cli() -> None:
     """Group the commands about data."""
 
 
-def _plain_errors(command: Command) -> Command:
+def _plain_errors(command: Callable[Options, None]) -> Callable[Options, None]:
     """Return the command, saying expected errors in a line or two on stderr."""
 
     @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
+    def run(*args: Options.args, **kwargs: Options.kwargs) -> None:
         import pydantic
 
         from data_access.loading.errors import LoadError, database_errors
@@ -77,7 +77,7 @@ def _plain_errors(command: Command) -> Command:
         except KeyboardInterrupt:
             _stop("已中断，没有发布，原有数据不受影响", 1)
 
-    return run  # type: ignore[return-value]
+    return run
 
 
 def _stop(message: str, code: int) -> None:

@@ -15,10 +15,11 @@ from data_access.case_counts import conditions, days_of_oldest_open
 from data_access.limits import programme_conditions
 from data_access.store import Snapshot
 from data_access.sums import (
-    UNKNOWN,
     added_up,
     day_of,
+    looked_up,
     number_of_day,
+    or_unknown,
     read_columns,
     read_sums,
     summing,
@@ -351,14 +352,10 @@ def _topic_weeks(
         table = schema.cases if by_case else schema.daily_category
         week = sa.cast(sa.func.date_trunc("week", table.c.created_on), sa.Date)
         number = sa.func.count() if table is schema.cases else sa.func.sum(table.c.cases)
-        unknown = sa.literal_column(str(UNKNOWN), sa.Integer())
         keys = [week, table.c.topic_id, table.c.district_id, table.c.excluded]
         statement = (
             sa.select(
-                week.label("week"),
-                sa.func.coalesce(table.c.topic_id, unknown).label("topic"),
-                sa.func.coalesce(table.c.district_id, unknown).label("district"),
-                table.c.excluded,
+                *(or_unknown(key).label(f"key_{place}") for place, key in enumerate(keys)),
                 sa.cast(number, sa.BigInteger).label("cases"),
             )
             .where(
@@ -371,11 +368,11 @@ def _topic_weeks(
         topics, districts = (
             reference.lookup(name, "id", "code") for name in ("topics", "districts")
         )
-        counts = np.zeros((len(topics) + 1, len(districts) + 1, 2, len(weeks)), dtype="int64")
         of_topic, of_district = (
-            _places(ids, list(known))
+            looked_up(ids, {id_: place for place, id_ in enumerate(known)}, len(known))
             for ids, known in ((topic_ids, topics), (district_ids, districts))
         )
+        counts = np.zeros((len(topics) + 1, len(districts) + 1, 2, len(weeks)), dtype="int64")
         columns = (mondays - number_of_day(weeks[0].start)) // 7
         np.add.at(counts, (of_topic, of_district, excluded, columns), cases)
         return _TopicWeeks(
@@ -383,14 +380,6 @@ def _topic_weeks(
         )
 
     return snapshot.cached(("topic weeks", scope, asked, *_ends(weeks)), read)
-
-
-def _places(ids: np.ndarray, known: Sequence[int]) -> np.ndarray:
-    """Return the place of each id in a list, the place after the last for any other."""
-    order = np.argsort(known)
-    listed = np.append(np.array(known, dtype="int64")[order], np.iinfo("int64").max)
-    found = np.searchsorted(listed, ids)
-    return np.where(listed[found] == ids, np.append(order, 0)[found], len(known))
 
 
 # Repeats of so many days count: what was repeated years ago is nobody's task today.
@@ -555,18 +544,18 @@ def _topic_days(snapshot: Snapshot, scope: Scope, filters: Filters) -> _TopicDay
 
     def read() -> _TopicDays:
         daily = schema.daily_category
-        unknown = sa.literal_column(str(UNKNOWN), sa.Integer())
-        still_open = sa.func.sum(daily.c.cases - daily.c.closed)
+        keys = [daily.c.created_on, daily.c.district_id, daily.c.excluded]
+        numbers = [daily.c.cases, daily.c.cases - daily.c.closed]
         statement = (
             sa.select(
-                daily.c.created_on,
-                sa.func.coalesce(daily.c.district_id, unknown).label("district"),
-                daily.c.excluded,
-                sa.cast(sa.func.sum(daily.c.cases), sa.BigInteger).label("cases"),
-                sa.cast(still_open, sa.BigInteger).label("open"),
+                *(or_unknown(key).label(f"key_{place}") for place, key in enumerate(keys)),
+                *(
+                    sa.cast(sa.func.sum(number), sa.BigInteger).label(f"number_{place}")
+                    for place, number in enumerate(numbers)
+                ),
             )
             .where(*conditions(snapshot, scope, asked, daily))
-            .group_by(daily.c.created_on, daily.c.district_id, daily.c.excluded)
+            .group_by(*keys)
         )
         return _TopicDays(*read_columns(snapshot, statement))
 
@@ -614,9 +603,7 @@ def counts_by_topic_and_district(
         topic_of = snapshot.reference.lookup("topics", "id", "code")
         row_of = {int(identity): row for row, identity in enumerate(districts["id"])}
         known, rows = np.unique(topics, return_inverse=True)
-        places = np.array(
-            [row_of.get(each, len(row_of)) for each in district_ids.tolist()], "int64"
-        )
+        places = looked_up(district_ids, row_of, len(row_of))
         summed = np.zeros((len(known), len(row_of) + 1, len(COUNT_COLUMNS)), dtype="int64")
         cells, added = added_up(rows * (len(row_of) + 1) + places, counts)
         summed.reshape(-1, len(COUNT_COLUMNS))[cells] = added

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import duckdb
 import psycopg
@@ -538,7 +538,7 @@ def _copy(staging: duckdb.DuckDBPyConnection, connection: Connection, table: sa.
         sql.SQL(", ").join(map(sql.Identifier, columns)),
     )
     options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
-    driver: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    driver = cast(psycopg.Connection, connection.connection.driver_connection)
     with driver.cursor() as cursor, cursor.copy(target) as copy:
         for batch in batches:
             text = io.BytesIO()

@@ -223,10 +223,9 @@ def ask(store: Store, scope: Scope, search: object) -> Question:
     Raises:
         NothingPublishedError: there is no data yet.
     """
-    readable = isinstance(search, str)
-    parsed = from_search(search if readable else None, INDICATORS)  # type: ignore[arg-type]
+    parsed = from_search(search if isinstance(search, str) else None, INDICATORS)
     problems = list(parsed.problems)
-    if search is not None and not readable:
+    if search is not None and not isinstance(search, str):
         problems.append("筛选条件不是文字，未采用")
     filters = parsed.filters
     current = store.current()

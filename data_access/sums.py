@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +62,7 @@ def summing(
     grouped = [*keys, schema.cases.c.state] if table is schema.cases else list(keys)
     return (
         sa.select(
-            *(_known(key).label(f"key_{place}") for place, key in enumerate(grouped)),
+            *(or_unknown(key).label(f"key_{place}") for place, key in enumerate(grouped)),
             *_numbers_of(table),
         )
         .select_from(table if source is None else source)
@@ -84,7 +84,7 @@ def _numbers_of(table: sa.Table) -> tuple[sa.Label[int], ...]:
     )
 
 
-def _known(key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+def or_unknown(key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """Return a key with ``UNKNOWN`` for NULL; only ids can be NULL."""
     is_id = isinstance(key.type, sa.Integer) and not isinstance(key, sa.BindParameter)
     return sa.func.coalesce(key, sa.literal_column(str(UNKNOWN))) if is_id else key
@@ -152,6 +152,13 @@ def number_of_day(day: dt.date) -> int:
 def day_of(number: int) -> dt.date:
     """Return the day of such a number."""
     return dt.date.fromordinal(_FIRST_DAY + number)
+
+
+def looked_up(ids: np.ndarray, known: Mapping[int, int], unknown: int) -> np.ndarray:
+    """Return what a mapping has for each id, ``unknown`` where it has none."""
+    each, rows = np.unique(ids, return_inverse=True)
+    found: np.ndarray = np.array([known.get(id_, unknown) for id_ in each.tolist()], dtype="int64")
+    return found[rows]
 
 
 def added_up(places: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

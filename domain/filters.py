@@ -259,7 +259,7 @@ def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
     text = (search or "").removeprefix("?")
     if len(text) > LONGEST_SEARCH:
         return Parsed(Filters(), ("链接过长，筛选条件未采用",))
-    values: dict[str, str | tuple[str, ...]] = {}
+    values: dict[str, Any] = {}  # str, or tuple[str, ...] for several
     problems: list[str] = []
     known = {item.name for item in dataclasses.fields(Filters)}
     checks: dict[str, Callable[[str], bool]] = {
@@ -314,7 +314,7 @@ def from_search(search: str | None, indicators: tuple[str, ...]) -> Parsed:
     if values.get("indicator") in RANK_BY:
         # Named, though it is the default: a page that has another one is asked for it too.
         values.setdefault("rank_by", values["indicator"])
-    return Parsed(Filters(**values), tuple(problems))  # type: ignore[arg-type]
+    return Parsed(Filters(**values), tuple(problems))
 
 
 def _is_query(value: str) -> bool:

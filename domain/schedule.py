@@ -8,6 +8,7 @@ day somebody looks; one that is not cumulative (a level, such as days of approva
 from __future__ import annotations
 
 import bisect
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -243,6 +244,13 @@ def _reached_on(target: Target, known: Figures) -> dt.date | None:
             break
         reached = on_date
     return reached
+
+
+def own_target(target: Target, goal: float) -> Target:
+    """Return a target as a district's own: its goal (NaN: none), the plan in proportion."""
+    part = goal / target.value if target.value else NAN
+    plan = tuple((on, value * part) for on, value in target.plan) if not np.isnan(part) else ()
+    return dataclasses.replace(target, value=goal, stock=NAN, plan=plan)
 
 
 def known_at(figures: Figures, day: dt.date) -> Figures:

@@ -112,7 +112,7 @@ from domain.ranking import (
     volume_bands,
 )
 from domain.rules import Rules
-from domain.schedule import ATTENTION, GOOD, Standing, Target, known_at, standing
+from domain.schedule import ATTENTION, GOOD, Standing, own_target, standing
 from domain.signals import (
     Checked,
     Signal,
@@ -1219,8 +1219,8 @@ def _told(subject: Subject) -> dict[str, list[_Told]]:
             for target in topic.targets:
                 if target.code in own and own[target.code].figures:
                     goal, figures = own[target.code]
-                    mine = _own_target(target, goal)
-                    now = standing(mine, known_at(figures, as_of), as_of, rules, bool(topic.leads))
+                    mine = own_target(target, goal)
+                    now = standing(mine, figures, as_of, rules, bool(topic.leads))
                     told.append(_Told(now, math.isnan(goal)))
             told.sort(key=_urgency)
             if told:
@@ -1229,13 +1229,6 @@ def _told(subject: Subject) -> dict[str, list[_Told]]:
 
     key = ("district targets told", reader(), subject.place.district, subject.canonical)
     return subject.question.snapshot.cached(key, compute)
-
-
-def _own_target(target: Target, goal: float) -> Target:
-    """Return a target as the district's own: its goal, the plan in proportion."""
-    part = goal / target.value if target.value else NAN
-    plan = tuple((on, value * part) for on, value in target.plan) if not math.isnan(part) else ()
-    return dataclasses.replace(target, value=goal, stock=NAN, plan=plan)
 
 
 def _urgency(told: _Told) -> tuple[bool, int, float]:

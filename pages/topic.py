@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import math
 from collections.abc import Callable, Sequence
@@ -105,9 +104,9 @@ from domain.schedule import (
     Figures,
     Forecast,
     Standing,
-    Target,
     forecast,
     known_at,
+    own_target,
     stage,
     standing,
 )
@@ -752,20 +751,23 @@ def _own_standings(
     """Return district code → where it stands against its own goal, as its own page tells it."""
     if not now.target.scheduled:
         return {}
-    parts = parts_by_district(subject.question.snapshot, reader(), now.target.code)
-    return {
-        code: standing(
-            _own_target(now.target, part.goal), figures.get(code, ()), subject.as_of, subject.rules
-        )
-        for code, part in parts.items()
-        if part.goal > 0
-    }
+    target, snapshot = now.target, subject.question.snapshot
 
+    def compute() -> dict[str, Standing]:
+        parts = parts_by_district(snapshot, reader(), target.code)
+        return {
+            code: standing(
+                own_target(target, part.goal),
+                figures.get(code, ()),
+                subject.as_of,
+                subject.rules,
+                bool(subject.topic.leads),
+            )
+            for code, part in parts.items()
+            if part.goal > 0
+        }
 
-def _own_target(target: Target, goal: float) -> Target:
-    """Return a target as the district's own: its goal, the plan in proportion."""
-    plan = tuple((on, value * goal / target.value) for on, value in target.plan)
-    return dataclasses.replace(target, value=goal, stock=math.nan, plan=plan)
+    return snapshot.cached(("own standings", reader(), target.code), compute)
 
 
 def _district_rows(subject: _Subject, reported: _Reported) -> list[DistrictProgress]:

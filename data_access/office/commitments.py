@@ -146,13 +146,17 @@ def _read(connection: Connection, scope: Scope) -> tuple[Commitment, ...]:
     remarks = connection.execute(
         sa.select(commitment_remarks).order_by(commitment_remarks.c.number)
     ).mappings()
-    said: dict[tuple[int, bool], tuple[str, str, str]] = {}
+    none: tuple[Verdict | Literal[""], str, str] = ("", "", "")
+    verdicts: dict[int, tuple[Verdict | Literal[""], str, str]] = {}
+    withdrawn: dict[int, str] = {}
     for each in remarks:
-        withdrawn = each["kind"] == "withdrawn"
-        said[each["commitment"], withdrawn] = each["kind"], each["note"], each["account"]
+        if each["kind"] == "withdrawn":
+            withdrawn[each["commitment"]] = each["note"]
+        else:
+            verdicts[each["commitment"]] = each["kind"], each["note"], each["account"]
     result = []
     for row in rows:
-        verdict, note, account = said.get((row["number"], False), ("", "", ""))
+        verdict, note, account = verdicts.get(row["number"], none)
         result.append(
             Commitment(
                 number=row["number"],
@@ -165,10 +169,10 @@ def _read(connection: Connection, scope: Scope) -> tuple[Commitment, ...]:
                 project=row["project"],
                 measure=row["measure"],
                 goal=float("nan") if row["goal"] is None else row["goal"],
-                verdict=verdict,  # type: ignore[arg-type]
+                verdict=verdict,
                 verdict_note=note,
                 verdict_by=account,
-                withdrawn=said.get((row["number"], True), ("", "", ""))[1],
+                withdrawn=withdrawn.get(row["number"], ""),
             )
         )
     return tuple(result)
