@@ -309,7 +309,11 @@ def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 
     """
     target = standing.target
     alt = progress_sentence(standing)
+    if not target.cumulative or target.direction == "down":
+        return _level(standing, width, height, alt)
     middle, top, thick = height / 2, height / 2 - 4, 8.0
+    if not target.scheduled or math.isnan(standing.completion):
+        return svg_image([_nothing(width, middle)], width, height, alt, "bullet")
     edge = 2.0
 
     def x(part: float) -> float:
@@ -319,11 +323,6 @@ def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 
         f'<path d="M{x(0):.1f} {middle}H{x(1):.1f}" stroke="{_RULE}" stroke-width="{thick}"/>',
         f'<path d="M{x(1):.1f} {top - 3}v{thick + 6}" stroke="{_INK}" stroke-width="1.6"/>',
     ]
-    if not target.cumulative or target.direction == "down":
-        return _level(standing, width, height, alt)
-    if not target.scheduled or math.isnan(standing.completion):
-        rule = f'<path d="M0 {middle}H{width}" stroke="{_RULE}" stroke-dasharray="2 3"/>'
-        return svg_image([rule], width, height, alt, "bullet")
     colour = _LATE if standing.by_figures in ("behind", "overdue") else "#17457f"
     parts.append(
         f'<path d="M{x(0):.1f} {middle}H{x(standing.completion):.1f}" stroke="{colour}" '
@@ -339,6 +338,11 @@ def bullet(standing: Standing, ahead: Forecast, width: int = 168, height: int = 
             f'<path d="M{tick:.1f} {top - 4}v{thick + 8}" stroke="{_PALE}" stroke-width="2.4"/>'
         )
     return svg_image(parts, width, height, alt, "bullet")
+
+
+def _nothing(width: int, middle: float) -> str:
+    """Return the dashed line that stands where nothing can be drawn."""
+    return f'<path d="M0 {middle}H{width}" stroke="{_RULE}" stroke-dasharray="2 3"/>'
 
 
 def _arrow(tip: float, top: float, thick: float, colour: str) -> str:
@@ -366,7 +370,7 @@ def _whisker(low: float, high: float, x: Callable[[float], float], middle: float
 def _level(standing: Standing, width: int, height: int, alt: str) -> Html:
     """Return a level: the line of its goal, the side to keep to, its value as a dot."""
     target, middle, edge = standing.target, height / 2, 6.0
-    rule = f'<path d="M0 {middle}H{width}" stroke="{_RULE}" stroke-dasharray="2 3"/>'
+    rule = _nothing(width, middle)
     if math.isnan(target.value):
         return svg_image([rule], width, height, alt, "bullet")
     known = not math.isnan(standing.actual)

@@ -576,8 +576,7 @@ RATES = ("response", "resolution", "satisfaction", "composite")
 class RateRow(NamedTuple):
     """A row of the statutory table: number, unit, counts by column, value by rate, remark.
 
-    ``district`` of a street and ``league`` are told in files, with the ``official`` name where
-    that on the screen has more.
+    ``code``: of the unit; "" for a sum.
     """
 
     number: str
@@ -585,9 +584,7 @@ class RateRow(NamedTuple):
     counts: Mapping[str, int]
     values: Mapping[str, float]
     remark: str = ""
-    district: str = ""
-    league: str = ""
-    official: str = ""
+    code: str = ""
 
 
 def rate_columns(rules: Rules) -> list[tuple[str, str]]:

@@ -67,6 +67,13 @@ def value_cell(
     return html.Span([text, html.Small(f"n {count(n)}", title=sample_text(metric, n))])
 
 
+def judged_cell(metric: Metric, value: float, n: float, least: int) -> Content:
+    """Return a value with its n; of fewer than ``least`` that they are too few to tell."""
+    if 0 < n < least:
+        return ["样本不足", html.Small(f"n {count(n)}")]
+    return value_cell(metric, value, n)
+
+
 def data_table(
     columns: Sequence[Column],
     rows: Sequence[Row],

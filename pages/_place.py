@@ -54,6 +54,7 @@ from components.place import (
     why_table,
 )
 from components.states import empty_state, insufficient_state, notice
+from components.tables import records
 from data_access.case_counts import (
     UNPLACED,
     Windows,
@@ -1059,7 +1060,7 @@ def _unit_lines(
     weekly = weeks_by_group(_in_weeks(subject), codes, _weeks(subject), metric, rules)
     place_of = {code: position for position, code in enumerate(codes)}
 
-    def unit(row: Mapping[Hashable, Any], code: str, is_ranked: bool) -> Unit:
+    def unit(row: Mapping[str, Any], code: str, is_ranked: bool) -> Unit:
         position = place_of[code]
         return Unit(
             code,
@@ -1084,10 +1085,10 @@ def _unit_lines(
 
     shown = [
         unit(row, str(code), True)
-        for code, row in zip(ranked.ranked.index, ranked.ranked.to_dict("records"), strict=True)
+        for code, row in zip(ranked.ranked.index, records(ranked.ranked), strict=True)
     ]
     apart: dict[str, list[Unit]] = {}
-    for code, row in zip(ranked.unranked.index, ranked.unranked.to_dict("records"), strict=True):
+    for code, row in zip(ranked.unranked.index, records(ranked.unranked), strict=True):
         reason = unranked_words(row["reason"], metric)
         if row["reason"] == "small":
             reason = f"{metric.n_words}不足{rules.minimum_revisits}件，{reason}"
@@ -1184,7 +1185,7 @@ def _peer_lines(subject: Subject, ranked: Ranking) -> list[Unit]:
             NAN,
             own=str(code) == subject.place.code,
         )
-        for code, row in zip(ranked.ranked.index, ranked.ranked.to_dict("records"), strict=True)
+        for code, row in zip(ranked.ranked.index, records(ranked.ranked), strict=True)
         if str(code) in known
     ]
 

@@ -56,7 +56,7 @@ from components.ranking import (
     trial_table,
 )
 from components.states import empty_state, loading, notice
-from components.tables import table_twin
+from components.tables import records, table_twin
 from data_access.question import NothingPublishedError, Question, ask
 from data_access.question import names as names_of
 from domain.accounts import permission_of_page
@@ -578,13 +578,8 @@ class _Part:
 
 
 def _rows(units: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return code → the columns of a unit by name; pandas takes ten times as long."""
-    columns = zip(*(units[name].tolist() for name in units.columns), strict=True)
-    names = list(units.columns)
-    return {
-        str(code): dict(zip(names, row, strict=True))
-        for code, row in zip(units.index, columns, strict=True)
-    }
+    """Return code → the columns of a unit by name."""
+    return dict(zip(map(str, units.index), records(units), strict=True))
 
 
 def _jumps(signals: Sequence[Signal]) -> str:
@@ -924,11 +919,13 @@ def _course_panel(
     twin: pd.DataFrame,
 ) -> html.Section:
     word = PERIOD_WORDS[subject.question.period.kind]
+    by_value = subject.by == "district" and not subject.among.of_all
+    dots = "后三与圆点都按数值的名次" if by_value else "圆点为按数值的名次"
     return panel(
         title,
         courses(found, sizes, labels, word, subject.metric),
         sentence=sentence,
-        note=f"{subject.note}。按{subject.metric.name}，后三与圆点都按数值的名次，灰条为名次区间，"
+        note=f"{subject.note}。按{subject.metric.name}，{dots}，灰条为名次区间，"
         f"其内的先后数据不支持；上端为第1名；{_span(periods_of(subject.question))}",
         actions=[trial_mark()] if subject.trial else [],
         twin=table_twin(title, twin),
@@ -1147,8 +1144,6 @@ def _rate_rows(subject: Subject, codes: Sequence[str] | None) -> list[RateRow]:
     names = subject.names
     numbers = dict(zip(ranked.ranked.index, ranked.ranked["position"].tolist(), strict=True))
     reasons = dict(zip(ranked.unranked.index, ranked.unranked["reason"], strict=True))
-    within, leagues = _district_names(subject), _league_names(subject)
-    official = names_of(subject.question.snapshot)[subject.by]
     rows = []
     for code in subject.told([*numbers, *reasons]):
         if codes is not None and code not in codes:
@@ -1164,9 +1159,7 @@ def _rate_rows(subject: Subject, codes: Sequence[str] | None) -> list[RateRow]:
                 counts,
                 {key: each[place[code]] for key, each in values.items()},
                 _rate_remark(counts, remark),
-                within.get(code, ""),
-                leagues.get(code, ""),
-                official[code],
+                code,
             )
         )
     return rows
@@ -1267,12 +1260,18 @@ def export_rates(question: Question) -> Export:
     field, rankings = field_of(subject), _rankings(subject)
     rules, metric = subject.rules, subject.metric
     of_streets, by_league = subject.by == "subdistrict", "" not in rankings
-    # Two districts may have a street of the same name.
+    # Two districts may have a street of the same name: beside a column 区 it needs no more.
     names_of_units = [*([Head("区")] if of_streets else []), Head(subject.word),
                       *([Head("同类分组")] if by_league else [])]  # fmt: skip
+    official = names_of(question.snapshot)[subject.by]
+    within, of_league = _district_names(subject), _league_names(subject)
 
-    def named(name: str, district: str, league: str) -> list[object]:
-        return [*([district] if of_streets else []), name, *([league] if by_league else [])]
+    def unit(code: str, name: str = "") -> list[object]:
+        return [
+            *([within.get(code, "")] if of_streets else []),
+            official.get(code, name),
+            *([of_league.get(code, "")] if by_league else []),
+        ]
 
     heads = [
         Head("序号", "count"),
@@ -1289,8 +1288,8 @@ def export_rates(question: Question) -> Export:
 
     def cells(row: RateRow) -> list[object]:
         number = int(row.number) if row.number.isdecimal() else row.number
-        unit = named(row.official or row.name, row.district, row.league)
-        return [number, *unit, *row.counts.values(), *row.values.values(), row.remark]
+        figures = (*row.counts.values(), *row.values.values())
+        return [number, *unit(row.code, row.name), *figures, row.remark]
 
     rates = Sheet(
         "三率统计表",
@@ -1298,21 +1297,14 @@ def export_rates(question: Question) -> Export:
         [cells(row) for row in [*_rate_rows(subject, None), *_outside_row(subject)]],
         cells(_rate_sum(subject, subject.whole_word, field.whole)),
     )
-    # With the column 区 the name needs no more.
-    official = names_of(question.snapshot)[subject.by]
-    within, of_league = _district_names(subject), _league_names(subject)
     kind: Any = ("share", 2) if metric.kind == "rate" else ("amount", 2)
-
-    def unit_of(code: object) -> list[object]:
-        return named(official[str(code)], within.get(str(code), ""), of_league.get(str(code), ""))
-
     ranked_rows: list[list[object]] = []
     for each in rankings.values():
         listed = each.ranked.loc[subject.told(each.ranked.index)]
         apart = each.unranked.loc[subject.told(each.unranked.index)]
         ranked_rows += [
             [
-                *unit_of(code), int(row["rank"]),
+                *unit(code), int(row["rank"]),
                 band_text(int(row["band_low"]), int(row["band_high"])),
                 TIER_WORDS[row["tier"]], float(row["value"]), float(row["low"]),
                 float(row["high"]), int(row["n"]), "",
@@ -1321,7 +1313,7 @@ def export_rates(question: Question) -> Export:
         ]  # fmt: skip
         ranked_rows += [
             [
-                *unit_of(code), NO_VALUE, "", "", float(row["value"]), float(row["low"]),
+                *unit(code), NO_VALUE, "", "", float(row["value"]), float(row["low"]),
                 float(row["high"]), int(row["n"]),
                 f"{unranked_words(row['reason'], metric)}，不参与排名",
             ]

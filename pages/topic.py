@@ -52,9 +52,9 @@ from components.tables import (
     Content,
     Row,
     data_table,
+    judged_cell,
     link_cell,
     table_twin,
-    value_cell,
     weekly_table,
 )
 from components.tile_map import standing_mark
@@ -889,7 +889,7 @@ def _district_table(
         cells: dict[str, Content] = {
             "name": link_cell(str(name), subject.href(district=(str(code),), subdistrict=())),
             "cases": count(cases),
-            "resolution": _rate_cell(value, n, rules),
+            "resolution": judged_cell(_RESOLUTION, value, n, rules.minimum_revisits),
             "standing": standing_mark(_RESOLUTION, marks[place]),
         }
         if own is not None and reported is not None:
@@ -936,12 +936,6 @@ def _district_table(
     )
 
 
-def _rate_cell(value: float, n: float, rules: Rules) -> Content:
-    if 0 < n < rules.minimum_revisits:
-        return ["样本不足", html.Small(f"n {count(n)}")]
-    return value_cell(_RESOLUTION, value, n)
-
-
 def _progress_cells(own: DistrictProgress, reported: _Reported) -> dict[str, Content]:
     if not own.figures:
         return {"value": f"{NO_VALUE}（没有进度）"}
@@ -985,13 +979,14 @@ def _city_row(
 ) -> Row:
     whole = total(counts)
     rate = estimate(whole, _RESOLUTION, subject.question.rules).iloc[0]
+    least = subject.question.rules.minimum_revisits
     if not reader().is_whole:
         # Progress of the city beside cases of a part would be one row of two things.
         return Row({"name": "全市", "value": _number(reported, reported.city)} if reported else {})
     cells: dict[str, Content] = {
         "name": subject.question.snapshot.city,
         "cases": count(float(whole["cases"].iloc[0])),
-        "resolution": _rate_cell(float(rate["value"]), float(rate["n"]), subject.question.rules),
+        "resolution": judged_cell(_RESOLUTION, rate["value"], rate["n"], least),
     }
     if reported is not None:
         known = sum(reported.stock.values())
@@ -1027,11 +1022,10 @@ def _unplaced(
     cells: dict[str, Content] = {}
     if not outside.empty:
         rate = estimate(total(outside), _RESOLUTION, subject.question.rules).iloc[0]
+        least = subject.question.rules.minimum_revisits
         cells |= {
             "cases": count(float(outside["cases"].sum())),
-            "resolution": _rate_cell(
-                float(rate["value"]), float(rate["n"]), subject.question.rules
-            ),
+            "resolution": judged_cell(_RESOLUTION, rate["value"], rate["n"], least),
         }
     if reported is not None and not math.isnan(reported.city):
         rest = reported.city - sum(row.value for row in rows if row.figures)

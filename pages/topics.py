@@ -42,7 +42,16 @@ from components.progress import (
 )
 from components.sparkline import interval_bar, sparkline
 from components.states import empty_state, loading, notice
-from components.tables import Apart, Column, Content, Row, data_table, link_cell, value_cell
+from components.tables import (
+    Apart,
+    Column,
+    Content,
+    Row,
+    data_table,
+    judged_cell,
+    link_cell,
+    value_cell,
+)
 from components.tile_map import MARKS, standing_tone
 from data_access.case_counts import counts_by_window
 from data_access.programme import counts_by_topic_and_district, milestones_of_year
@@ -366,10 +375,8 @@ def _topic_cells(
 
 
 def _rate_cell(rules: Rules, value: float, n: float, low: float, high: float) -> list[Content]:
-    if 0 < n < rules.minimum_revisits:
-        return ["样本不足", html.Small(f"n {count(n)}")]
-    cell: list[Content] = [value_cell(_RESOLUTION, value, n)]
-    if not math.isnan(value):
+    cell = [judged_cell(_RESOLUTION, value, n, rules.minimum_revisits)]
+    if n >= rules.minimum_revisits:
         cell.append(html.Small(interval_text(_RESOLUTION, low, high)))
     return cell
 
@@ -384,11 +391,15 @@ def _target_cells(line: Line, place: int, as_of: dt.date) -> dict[str, Content]:
         if ahead.chance == "withheld"
         else f"{amount_of(now, ahead.low)}–{amount_of(now, ahead.high)}"
     )
-    # Said once: of the forecast, or of the pace where there is none.
-    faster = html.Small(UNPLANNED)
-    if ahead.chance == "withheld":
-        faster = html.Small("计划后期加速")
-    told = [faster] if now.is_accelerating else []
+    pace: list[Content] = [speed_text(now)]
+    chance: list[Content] = [CHANCE_WORDS[ahead.chance], html.Small(outlook)]
+    if now.required_pace > 0:
+        pace.append(html.Small(_needed(now)))
+        # Said once: of the forecast, or of the pace where there is none.
+        if now.is_accelerating and ahead.chance == "withheld":
+            pace.append(html.Small("计划后期加速"))
+        elif now.is_accelerating:
+            chance.append(html.Small(UNPLANNED))
     return {
         "status": _status_cell(line, now, as_of),
         "bullet": [bullet(now, ahead), html.Small(_goal(now))],
@@ -397,18 +408,8 @@ def _target_cells(line: Line, place: int, as_of: dt.date) -> dict[str, Content]:
             html.Small(short_day(now.on_date) if now.on_date else "无进度"),
         ],
         "gap": _gap_cell(now),
-        "pace": [
-            speed_text(now),
-            html.Small(_needed(now)),
-            *(told if ahead.chance == "withheld" else []),
-        ]
-        if now.required_pace > 0
-        else speed_text(now),
-        "chance": [
-            CHANCE_WORDS[ahead.chance],
-            html.Small(outlook),
-            *(told if ahead.chance != "withheld" else []),
-        ],
+        "pace": pace,
+        "chance": chance,
     }
 
 
