@@ -60,7 +60,7 @@ from domain.commitments import Standing as Kept
 from domain.comparison import Measured
 from domain.metrics import METRICS, Change, Metric
 from domain.programme import Tasks, Volume
-from domain.ranking import TIER_WORDS, Ranking, unranked_words
+from domain.ranking import LEVEL_WORDS, TIER_WORDS, Ranking, unranked_words
 from domain.rules import Rules
 from domain.schedule import (
     ATTENTION,
@@ -507,7 +507,7 @@ def _ranked_words(each: Ranked) -> list[list[Part]]:
         code, name = each.own
         if code in rows.index:
             tier = rows.at[code, "tier"]
-            told = "与其余持平（差别在波动之内）" if tier == "level" else f"{TIER_WORDS[tier]}其余"
+            told = f"与其余持平（{LEVEL_WORDS}）" if tier == "level" else f"{TIER_WORDS[tier]}其余"
             own = [head, *_rank_figure(each, code, decimals)]
             paragraphs.append([*own, f"，共{len(rows)}{each.counted}，{told}。"])
             head = ""
@@ -956,7 +956,7 @@ def streets(
     told = (
         f"都{TIER_WORDS['below']}其余" if len(below) == len(courses)
         else f"其中{'、'.join(below)}{TIER_WORDS['below']}其余" if below
-        else "但与其余之差都在波动之内，名次不代表高低"
+        else f"但与其余相比{LEVEL_WORDS}，名次不代表高低"
     )  # fmt: skip
     paragraphs: list[list[Part]] = [
         [
