@@ -96,17 +96,19 @@ def exception_list(
     lines = [
         _line(signal, href, city) for signal, href in list(zip(signals, hrefs, strict=True))[:MOST]
     ]
-    rest = others or f"其余{count(normal_count)}项正常"
-    if len(signals) > MOST:
-        rest = f"另有{len(signals) - MOST}项例外未列出，{rest}"
-    if not signals and others:
-        rest = f"没有例外，{others}"
-    elif not signals:
-        rest = f"没有例外，{count(normal_count)}项检查均正常"
+    number = f"{count(normal_count)}项" if normal_count else ""
+    rest = [others or (number and f"其余{number}正常")]
+    if not signals:
+        rest = ["没有例外", others or (number and f"{number}检查均正常")]
+    elif len(signals) > MOST:
+        rest = [f"另有{len(signals) - MOST}项例外未列出", *rest]
+    told = "，".join(filter(None, rest))
+    if told:
+        lines.append(html.Li(["● ", told], className="exception exception-normal"))
     return html.Section(
         [
             html.H2(["例外", html.Span(f" {len(signals)}项")]),
-            html.Ol([*lines, html.Li(["● ", rest], className="exception exception-normal")]),
+            html.Ol(lines),
         ],
         className="exceptions",
     )

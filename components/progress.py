@@ -110,7 +110,7 @@ def speed_text(standing: Standing) -> str:
     """
     if standing.by_figures == "done":
         return "已完成"
-    if standing.is_old:
+    if standing.is_old and standing.required_pace > 0:
         return "现速不明"
     if standing.plan_pace > 0:
         more = standing.required_pace / standing.plan_pace - 1

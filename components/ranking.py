@@ -182,7 +182,9 @@ def ranking_answer(
         told = f"彼此持平（{LEVEL_WORDS}）"
     else:
         told = "，".join(parts) + (f"，{number['level']}个持平" if number["level"] else "")
-    answer = f"{period}{len(rows)}{counted}{metric.name}：{within and f'{within}，'}{told}"
+    # Dates of one's own end in a digit, and a number follows.
+    pause = "，" if period[-1:].isdigit() else ""
+    answer = f"{period}{pause}{len(rows)}{counted}{metric.name}：{within and f'{within}，'}{told}"
     if best:
         band = band_text(int(first["band_low"]), int(first["band_high"]))
         answer += f"；{called}列首位，{value_text(metric, float(first['value']))}（{band}）"

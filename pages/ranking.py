@@ -990,8 +990,10 @@ def show_integrity(question: Question) -> html.Section | html.Div:
     elif subject.among.of_all:
         sentence = f"在{subject.among.snapshot.city}各{subject.word}之间检验，本账号范围内没有分母"
         sentence += f"异常收缩（{compare}）。"
-    else:
+    elif shrunk.checks:
         sentence = f"{shrunk.checks}项检验没有发现分母异常收缩（{compare}）。"
+    else:
+        sentence = f"没有样本够得上检验的{subject.word}（{compare}）。"
     if not field.whole["revisits"].iloc[0]:
         sentence = f"本期无有效回访，三率不可算。{sentence}"
     unit = "百分点" if metric.kind == "rate" else metric.unit

@@ -643,7 +643,9 @@ def test_the_title_counts_and_names_nobody_for_a_lucky_value(city: City, search:
     counted = {"district": "个区", "subdistrict": "个街道乡镇", "unit": "个承办单位"}
     said = title(city.panel("ranking-summary", search))
     trial = "试算：" if question.asked.weights else ""
-    begin = f"{trial}{question.period.name}{len(placed)}{counted[city.by(search)]}"
+    # A number must not run on from the last digit of a date.
+    pause = "，" if question.period.kind == "custom" else ""
+    begin = f"{trial}{question.period.name}{pause}{len(placed)}{counted[city.by(search)]}"
     assert said.startswith(f"{begin}{METRICS[key].name}：")
     tiers = [each.tier for each in placed]
     for tier, word in (("above", "明显高于其余"), ("below", "明显低于")):

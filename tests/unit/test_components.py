@@ -394,6 +394,9 @@ def test_at_most_five_exceptions_the_rest_is_counted() -> None:
     assert "另有2项例外未列出，其余40项正常" in words(shown)
     assert hrefs(shown) == ["/a"]
     assert "没有例外，40项检查均正常" in words(exception_list([], [], 40, "某市"))
+    # Of nothing nothing is said to be normal.
+    assert words(of_class(exception_list([], [], 0, "某市"), "exception-normal")) == "● 没有例外"
+    assert not of_class(exception_list(signals[:1], [None], 0, "某市"), "exception-normal")
 
 
 def test_states_differ_and_say_what_to_do() -> None:

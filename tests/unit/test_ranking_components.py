@@ -110,6 +110,8 @@ def test_the_title_names_the_first_only_where_it_is_above_for_sure() -> None:
         "3月3个区综合成绩：1个明显高于其余，1个明显低于，1个持平；a区列首位，95.0 分（第1–3名）"
     )
     assert answer(ranked("level", "level", "below")) == "3月3个区综合成绩：1个明显低于，2个持平"
+    own_dates = ranking_answer("2018.1.1–12.1", "个区", ranked("level", "below"), NAMES)
+    assert own_dates.startswith("2018.1.1–12.1，2个区")
     assert answer(ranked("level", "level")) == (
         "3月2个区综合成绩：彼此持平（多重检验后未见明显差别）"
     )
